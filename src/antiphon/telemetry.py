@@ -1,0 +1,54 @@
+"""Logs: events with fields, one line each, once per fact, at the place that knows most.
+
+A line is JSON, unless stderr is a terminal. The id of the request being served is added by itself. No content
+of users' messages and no secret is ever a field.
+"""
+
+import sys
+import time
+import traceback
+from contextvars import ContextVar
+from enum import IntEnum
+
+import msgspec
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+
+
+class Level(IntEnum):
+    """How much a line matters."""
+
+    DEBUG = 10
+    INFO = 20
+    WARNING = 30
+    ERROR = 40
+
+
+_threshold = Level.INFO
+
+
+def set_level(level: Level) -> None:
+    """Drop lines below `level` from now on."""
+    global _threshold  # noqa: PLW0603 - one process, one log
+    _threshold = level
+
+
+def log(event: str, level: Level = Level.INFO, **fields: object) -> None:
+    """Write one line: time, level, event, request id, then `fields`."""
+    if level < _threshold:
+        return
+    line: dict[str, object] = {"time": round(time.time(), 3), "level": level.name.lower(), "event": event}
+    if current := request_id.get():
+        line["request_id"] = current
+    line.update(fields)
+    out = sys.stderr
+    if out.isatty():
+        shown = " ".join(f"{key}={value}" for key, value in line.items() if key not in {"time", "level", "event"})
+        out.write(f"{level.name.lower():<8}{event}  {shown}\n")
+    else:
+        out.write(msgspec.json.encode(line, enc_hook=str).decode() + "\n")
+
+
+def log_fault(event: str, error: BaseException, **fields: object) -> None:
+    """Write an error with its stack."""
+    log(event, Level.ERROR, **fields, stack="".join(traceback.format_exception(error)))

@@ -1,0 +1,1 @@
+"""The vocabulary: everything that stands on a wire or travels between floors, as msgspec Structs."""
