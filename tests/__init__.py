@@ -1,0 +1,1 @@
+"""What Antiphon promises, tried."""
