@@ -9,6 +9,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from antiphon.errors import ProviderError
 from antiphon.types.chunks import Chunk
 from antiphon.types.conversations import Conversation
 from antiphon.types.models import ModelCard
@@ -22,15 +23,18 @@ from antiphon.types.turns import Turn, UpstreamRequest
 class Parser(Protocol):
     """One upstream answer, as it arrives."""
 
-    def feed(self, data: bytes) -> list[Chunk]:
-        """Return the chunks completed by `data`; any cut of the bytes gives the same chunks.
+    failure: ProviderError | None
+    """Set when the upstream reported a failure of its own, sent what can't be read, or never ended its turn.
 
-        Raises ProviderError when the upstream reports a failure of its own or its bytes can't be read.
-        """
+    It is a field, not an exception, because chunks of the same read may come before it.
+    """
+
+    def feed(self, data: bytes) -> list[Chunk]:
+        """Return the chunks completed by `data`; any cut of the bytes gives the same chunks."""
         ...
 
     def close(self) -> list[Chunk]:
-        """No more bytes. Raises ProviderBroke when the turn never ended."""
+        """No more bytes: return what was held back. A turn without its end becomes `failure`."""
         ...
 
 
@@ -45,8 +49,8 @@ class Codec(Protocol):
         """Return a parser for the answer to `sent`: an event stream, or one JSON document."""
         ...
 
-    def refusal(self, status: int, body: bytes, retry_after: float | None) -> Exception:
-        """Return the ProviderError for an answer whose status is 400 or more."""
+    def refusal(self, status: int, body: bytes, retry_after: float | None) -> ProviderError:
+        """Return the error for an answer whose status is not 200."""
         ...
 
 

@@ -49,3 +49,5 @@ class UpstreamRequest(Struct, kw_only=True, frozen=True):
     body: bytes
     names: Mapping[str, ToolName] = {}
     notes: Sequence[str] = ()
+    summarize: bool = False
+    """Reasoning that the upstream tells raw is asked for as a summary."""

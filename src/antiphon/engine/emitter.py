@@ -1,0 +1,565 @@
+"""The emitter: chunks in, events out. It alone owns ids, numbers, order and the draft.
+
+Whatever sequence of chunks it is given, the events it returns are a legal stream:
+
+- the first is `response.created`, the last one terminal event, nothing comes after it;
+- `sequence_number` counts from 0 without a gap;
+- an item is added before anything is said about it, done exactly once, and its id, type and `output_index`
+  never change; indexes are given in the order of `added`;
+- a part is added and done inside its item, `content_index` counts from 0, deltas add up to the done text;
+- at most one message or reasoning item is open at a time; calls stay open until they are closed or the turn
+  stops, because some upstreams deliver a call's tail after other text;
+- an item that was cut short has status `incomplete`, is the last one opened, and ends the response;
+- the final snapshot's output is the list of the done items, byte for byte.
+
+Every finished item is encoded once; `stored` holds the bytes for the store, which differ from the ones shown
+only where a provider's reasoning state was not asked for.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+from msgspec import UNSET, Raw
+
+from antiphon.engine.open_items import OpenCall, OpenMessage, OpenPassed, OpenReasoning
+from antiphon.errors import AntiphonError
+from antiphon.ids import item_id
+from antiphon.types import chunks, events
+from antiphon.types.chunks import Chunk, Key
+from antiphon.types.content import OutputText, ReasoningText, Refusal, SummaryText
+from antiphon.types.events import Event
+from antiphon.types.items import PREFIXES, OutputItem, OutputMessage, Reasoning
+from antiphon.types.responses import IncompleteDetails, Response, ResponseError, ResponseStatus, Usage
+
+_encode = msgspec.json.Encoder().encode
+_replace = msgspec.structs.replace
+
+NOTES_KEY = "antiphon-notes"
+"""The metadata key that tells what was left out, changed or estimated; present only when something was."""
+
+
+class Emitter:
+    """The draft of one response and the events that tell its story."""
+
+    def __init__(
+        self,
+        response: Response,
+        *,
+        show_state: bool = False,
+        taken_call_ids: Iterable[str] = (),
+        notes: Sequence[str] = (),
+    ) -> None:
+        """Begin a draft. `notes` may grow until `start`; `taken_call_ids` are those of the context."""
+        self.response = response
+        self.stored: list[tuple[str, Raw]] = []
+        self.stop: chunks.Stop | None = None
+        self._notes = notes
+        self._show_state = show_state
+        self._call_ids = set(taken_call_ids)
+        self._next = 0
+        self._started = False
+        self._done: list[tuple[str, Raw, Raw] | None] = []  # by output_index: id, shown, stored
+        self._open: OpenMessage | OpenReasoning | None = None
+        self._calls: dict[Key, OpenCall | OpenPassed] = {}
+        self._blank = ""  # white space that becomes text only when text follows
+        self._phase: chunks.Phase | None = None
+        self._usage: chunks.Used | None = None
+
+    # -- the response's own life ------------------------------------------------------------------------------
+
+    @property
+    def has_started(self) -> bool:
+        """Whether the first events have been given out: from then on failure is an event."""
+        return self._started
+
+    @property
+    def usage(self) -> Usage | None:
+        """The tokens that the upstream reported so far."""
+        return self._usage.usage if self._usage else None
+
+    @property
+    def output(self) -> list[Raw]:
+        """The items finished so far, as shown."""
+        return [done[1] for done in self._done if done is not None]
+
+    def start(self) -> list[Event]:
+        """Return the opening events, once; later calls return none."""
+        if self._started:
+            return []
+        self._started = True
+        self.response = self._noted(self.response)
+        first = events.Created(sequence_number=self._number(), response=self.response)
+        kind = events.Queued if self.response.status == "queued" else events.InProgress
+        return [first, kind(sequence_number=self._number(), response=self.response)]
+
+    def begin(self) -> list[Event]:
+        """Take a queued response to in_progress; none when it is already."""
+        if self.response.status != "queued":
+            return []
+        opening = self.start()
+        self.response = _replace(self.response, status="in_progress")
+        return [*opening, events.InProgress(sequence_number=self._number(), response=self.response)]
+
+    def add(self, said: Sequence[Chunk]) -> list[Event]:
+        """Return the events that `said` makes, opening events first when they are still owed."""
+        out = [] if self._started else self.start()
+        for chunk in said:
+            self._take(chunk, out)
+        return out
+
+    def finish(self, now: int, estimate: Usage | None = None) -> list[Event]:
+        """End the response as its `Stop` said; `estimate` counts when the upstream reported no usage."""
+        stop = self.stop or chunks.Stop("failed", error=ResponseError(code="server_error", message="no ending"))
+        out = [] if self._started else self.start()
+        self._close_all(out, cut=stop.status != "completed")
+        completed = stop.status == "completed"
+        self._end(
+            status=stop.status,
+            completed_at=now if completed else None,
+            incomplete_details=IncompleteDetails(reason=stop.reason) if stop.reason else None,
+            error=stop.error,
+            usage=self.usage or estimate,
+        )
+        kind = {"completed": events.Completed, "incomplete": events.Incomplete}.get(stop.status, events.Failed)
+        out.append(kind(sequence_number=self._number(), response=self.response))
+        return out
+
+    def fail(self, error: AntiphonError) -> list[Event]:
+        """End the response as failed, what was said so far kept."""
+        cause = ResponseError(code=error.response_code, message=error.message)
+        self.stop = chunks.Stop("failed", error=cause)
+        return self.finish(now=0)
+
+    def interrupt(self, status: ResponseStatus, estimate: Usage | None = None) -> list[Event]:
+        """End the response early: `incomplete` when its client left, `cancelled` when it was called off."""
+        out = [] if self._started else self.start()
+        self._close_all(out, cut=True)
+        self._end(status=status, usage=self.usage or estimate)
+        kind = events.Incomplete if status == "incomplete" else events.Failed
+        out.append(kind(sequence_number=self._number(), response=self.response))
+        return out
+
+    def _end(self, **changes: object) -> None:
+        tier = self._usage.service_tier if self._usage else None
+        self.stored = [(done[0], done[2]) for done in self._done if done is not None]
+        self.response = self._noted(
+            _replace(
+                self.response, output=self.output, service_tier=tier or self.response.service_tier, **changes
+            )
+        )
+
+    def _noted(self, response: Response) -> Response:
+        if not self._notes:
+            return response
+        text = "; ".join(self._notes)[:512]
+        return _replace(response, metadata={**response.metadata, NOTES_KEY: text})
+
+    def _number(self) -> int:
+        number = self._next
+        self._next += 1
+        return number
+
+    # -- chunks -----------------------------------------------------------------------------------------------
+
+    def _take(self, chunk: Chunk, out: list[Event]) -> None:
+        match chunk:
+            case chunks.Text():
+                self._text(chunk, out)
+            case chunks.Thought(text):
+                self._thought(text, out)
+            case chunks.Summarized():
+                self._summarized(chunk, out)
+            case chunks.CallDelta(key, text):
+                self._call_delta(key, text, out)
+            case chunks.CallOpened():
+                self._open_call(chunk, out)
+            case chunks.CallClosed(key):
+                self._close_call(key, out, "completed")
+            case chunks.Refused(text):
+                self._refused(text, out)
+            case chunks.Annotated(annotation):
+                self._annotated(annotation, out)
+            case chunks.ThoughtState(state):
+                self._thought_state(state, out)
+            case chunks.Break(whole_item, phase):
+                self._break(out, whole_item=whole_item, phase=phase)
+            case chunks.ItemOpened(key, item):
+                self._open_passed(key, item, out)
+            case chunks.ItemNews():
+                self._passed_news(chunk, out)
+            case chunks.ItemClosed(key, item):
+                self._close_passed(key, item, out)
+            case chunks.Used():
+                self._usage = chunk
+            case chunks.Stop():
+                self.stop = chunk
+                self._close_all(out, cut=chunk.status != "completed")
+
+    # -- messages ---------------------------------------------------------------------------------------------
+
+    def _text(self, chunk: chunks.Text, out: list[Event]) -> None:
+        message, text = self._open, chunk.text
+        if not isinstance(message, OpenMessage) or message.kind != "text":
+            text = self._blank + text
+            if not text or text.isspace():
+                self._blank = text
+                return
+            message = self._open_part("text", out)
+        elif not text:
+            return
+        message.pieces.append(text)
+        if chunk.logprobs:
+            message.logprobs.extend(chunk.logprobs)
+        out.append(
+            events.TextDelta(
+                sequence_number=self._next,
+                item_id=message.id,
+                output_index=message.index,
+                content_index=len(message.parts),
+                delta=text,
+                logprobs=chunk.logprobs,
+            )
+        )
+        self._next += 1
+
+    def _refused(self, text: str, out: list[Event]) -> None:
+        if not text:
+            return
+        message = self._open
+        if not isinstance(message, OpenMessage) or message.kind != "refusal":
+            message = self._open_part("refusal", out)
+        message.pieces.append(text)
+        out.append(
+            events.RefusalDelta(
+                sequence_number=self._number(),
+                item_id=message.id,
+                output_index=message.index,
+                content_index=message.content_index,
+                delta=text,
+            )
+        )
+
+    def _annotated(self, annotation: Raw, out: list[Event]) -> None:
+        message = self._open
+        if not isinstance(message, OpenMessage) or message.kind != "text":
+            message = self._open_part("text", out)
+        message.annotations.append(annotation)
+        out.append(
+            events.AnnotationAdded(
+                sequence_number=self._number(),
+                item_id=message.id,
+                output_index=message.index,
+                content_index=message.content_index,
+                annotation_index=len(message.annotations) - 1,
+                annotation=annotation,
+            )
+        )
+
+    def _open_part(self, kind: str, out: list[Event]) -> OpenMessage:
+        """Open a part of `kind`, in the open message or a new one."""
+        message = self._open
+        if not isinstance(message, OpenMessage):
+            self._close_open(out, "completed")
+            identity, index = self._place("message")
+            message = self._open = OpenMessage(identity, index, self._phase)
+            self._phase = None
+            self._added(index, OutputMessage(id=identity, status="in_progress", content=[], phase=message.phase or UNSET), out)
+        elif message.kind is not None:
+            self._end_message_part(message, out)
+        self._blank = ""
+        message.kind = "refusal" if kind == "refusal" else "text"
+        empty = Refusal(refusal="") if kind == "refusal" else OutputText(text="", logprobs=[])
+        out.append(
+            events.PartAdded(
+                sequence_number=self._number(),
+                item_id=message.id,
+                output_index=message.index,
+                content_index=message.content_index,
+                part=empty,
+            )
+        )
+        return message
+
+    def _end_message_part(self, message: OpenMessage, out: list[Event]) -> None:
+        place = message.content_index
+        part = message.end_part()
+        if isinstance(part, OutputText):
+            out.append(
+                events.TextDone(
+                    sequence_number=self._number(),
+                    item_id=message.id,
+                    output_index=message.index,
+                    content_index=place,
+                    text=part.text,
+                    logprobs=part.logprobs or [],
+                )
+            )
+        else:
+            out.append(
+                events.RefusalDone(
+                    sequence_number=self._number(),
+                    item_id=message.id,
+                    output_index=message.index,
+                    content_index=place,
+                    refusal=part.refusal,
+                )
+            )
+        out.append(
+            events.PartDone(
+                sequence_number=self._number(),
+                item_id=message.id,
+                output_index=message.index,
+                content_index=place,
+                part=part,
+            )
+        )
+
+    # -- reasoning --------------------------------------------------------------------------------------------
+
+    def _thought(self, text: str, out: list[Event]) -> None:
+        if not text:
+            return
+        thinking = self._reasoning(out)
+        if thinking.kind != "text":
+            self._end_reasoning_part(thinking, out)
+            thinking.kind = "text"
+            out.append(
+                events.PartAdded(
+                    sequence_number=self._number(),
+                    item_id=thinking.id,
+                    output_index=thinking.index,
+                    content_index=len(thinking.content),
+                    part=ReasoningText(text=""),
+                )
+            )
+        thinking.pieces.append(text)
+        out.append(
+            events.ReasoningDelta(
+                sequence_number=self._number(),
+                item_id=thinking.id,
+                output_index=thinking.index,
+                content_index=len(thinking.content),
+                delta=text,
+            )
+        )
+
+    def _summarized(self, chunk: chunks.Summarized, out: list[Event]) -> None:
+        if not chunk.text:
+            return
+        thinking = self._reasoning(out)
+        if thinking.kind != "summary" or thinking.part != chunk.part:
+            self._end_reasoning_part(thinking, out)
+            thinking.kind, thinking.part = "summary", chunk.part
+            out.append(
+                events.SummaryPartAdded(
+                    sequence_number=self._number(),
+                    item_id=thinking.id,
+                    output_index=thinking.index,
+                    summary_index=len(thinking.summary),
+                    part=SummaryText(text=""),
+                )
+            )
+        thinking.pieces.append(chunk.text)
+        out.append(
+            events.SummaryDelta(
+                sequence_number=self._number(),
+                item_id=thinking.id,
+                output_index=thinking.index,
+                summary_index=len(thinking.summary),
+                delta=chunk.text,
+            )
+        )
+
+    def _thought_state(self, state: str, out: list[Event]) -> None:
+        thinking = self._reasoning(out)
+        thinking.state = state
+
+    def _reasoning(self, out: list[Event]) -> OpenReasoning:
+        thinking = self._open
+        if isinstance(thinking, OpenReasoning):
+            return thinking
+        self._close_open(out, "completed")
+        self._blank = ""
+        identity, index = self._place("reasoning")
+        opened = self._open = OpenReasoning(identity, index)
+        self._added(index, Reasoning(id=identity), out)
+        return opened
+
+    def _end_reasoning_part(self, thinking: OpenReasoning, out: list[Event]) -> None:
+        if thinking.kind is None:
+            return
+        part = thinking.end_part()
+        if isinstance(part, SummaryText):
+            place = len(thinking.summary) - 1
+            out.append(
+                events.SummaryDone(
+                    sequence_number=self._number(),
+                    item_id=thinking.id,
+                    output_index=thinking.index,
+                    summary_index=place,
+                    text=part.text,
+                )
+            )
+            out.append(
+                events.SummaryPartDone(
+                    sequence_number=self._number(),
+                    item_id=thinking.id,
+                    output_index=thinking.index,
+                    summary_index=place,
+                    part=part,
+                )
+            )
+            return
+        place = len(thinking.content) - 1
+        out.append(
+            events.ReasoningDone(
+                sequence_number=self._number(),
+                item_id=thinking.id,
+                output_index=thinking.index,
+                content_index=place,
+                text=part.text,
+            )
+        )
+        out.append(
+            events.PartDone(
+                sequence_number=self._number(),
+                item_id=thinking.id,
+                output_index=thinking.index,
+                content_index=place,
+                part=part,
+            )
+        )
+
+    # -- calls ------------------------------------------------------------------------------------------------
+
+    def _open_call(self, opened: chunks.CallOpened, out: list[Event]) -> None:
+        if opened.key in self._calls:
+            return
+        self._close_open(out, "completed")
+        self._blank = ""
+        identity, index = self._place("custom_tool_call" if opened.custom else "function_call")
+        call_id = opened.call_id
+        if not call_id or call_id in self._call_ids:
+            call_id = item_id("call", self.response.id, "o", index)
+        self._call_ids.add(call_id)
+        call = self._calls[opened.key] = OpenCall(identity, index, call_id, opened)
+        self._added(index, call.item("in_progress"), out)
+
+    def _call_delta(self, key: Key, text: str, out: list[Event]) -> None:
+        call = self._calls.get(key)
+        if not text or not isinstance(call, OpenCall):
+            return
+        call.pieces.append(text)
+        kind = events.CustomInputDelta if call.opened.custom else events.ArgumentsDelta
+        out.append(kind(sequence_number=self._number(), item_id=call.id, output_index=call.index, delta=text))
+
+    def _close_call(self, key: Key, out: list[Event], status: str) -> None:
+        call = self._calls.get(key)
+        if not isinstance(call, OpenCall):
+            return
+        if not call.pieces and not call.opened.custom and status == "completed":
+            self._call_delta(key, "{}", out)  # a call without arguments: clients parse what they get
+        del self._calls[key]
+        item = call.item("completed" if status == "completed" else "incomplete")
+        if call.opened.custom:
+            out.append(
+                events.CustomInputDone(
+                    sequence_number=self._number(),
+                    item_id=call.id,
+                    output_index=call.index,
+                    input="".join(call.pieces),
+                )
+            )
+        else:
+            out.append(
+                events.ArgumentsDone(
+                    sequence_number=self._number(),
+                    item_id=call.id,
+                    output_index=call.index,
+                    name=call.opened.name,
+                    arguments="".join(call.pieces),
+                )
+            )
+        self._finished(call.id, call.index, Raw(_encode(item)), None, out)
+
+    # -- items that are only passed on ------------------------------------------------------------------------
+
+    def _open_passed(self, key: Key, item: Raw, out: list[Event]) -> OpenPassed:
+        self._close_open(out, "completed")
+        self._blank = ""
+        fields = msgspec.json.decode(item)
+        identity, index = self._place(fields.get("type", ""))
+        passed = self._calls[key] = OpenPassed(identity, index, Raw(_encode({**fields, "id": identity})))
+        out.append(events.ItemAdded(sequence_number=self._number(), output_index=index, item=passed.item))
+        return passed
+
+    def _passed_news(self, news: chunks.ItemNews, out: list[Event]) -> None:
+        passed = self._calls.get(news.key)
+        if not isinstance(passed, OpenPassed):
+            return
+        ours = {"type": news.type, "item_id": passed.id, "output_index": passed.index}
+        body = Raw(_encode({**news.fields, **ours, "sequence_number": self._number()}))
+        out.append(events.Relayed(type=news.type, body=body))
+
+    def _close_passed(self, key: Key, item: Raw, out: list[Event]) -> None:
+        passed = self._calls.get(key)
+        if not isinstance(passed, OpenPassed):
+            passed = self._open_passed(key, item, out)
+        del self._calls[key]
+        final = Raw(_encode({**msgspec.json.decode(item), "id": passed.id}))
+        self._finished(passed.id, passed.index, final, None, out)
+
+    # -- opening and closing ----------------------------------------------------------------------------------
+
+    def _place(self, kind: str) -> tuple[str, int]:
+        """Return the id and index of the next item."""
+        index = len(self._done)
+        self._done.append(None)
+        return item_id(PREFIXES.get(kind, "item"), self.response.id, "o", index), index
+
+    def _added(self, index: int, item: OutputItem, out: list[Event]) -> None:
+        out.append(events.ItemAdded(sequence_number=self._number(), output_index=index, item=Raw(_encode(item))))
+
+    def _finished(self, identity: str, index: int, shown: Raw, stored: Raw | None, out: list[Event]) -> None:
+        self._done[index] = (identity, shown, stored or shown)
+        out.append(events.ItemDone(sequence_number=self._number(), output_index=index, item=shown))
+
+    def _break(self, out: list[Event], *, whole_item: bool, phase: chunks.Phase | None) -> None:
+        opened = self._open
+        if whole_item:
+            self._close_open(out, "completed")
+            self._phase = phase
+        elif isinstance(opened, OpenMessage) and opened.kind is not None:
+            self._end_message_part(opened, out)
+        elif isinstance(opened, OpenReasoning):
+            self._end_reasoning_part(opened, out)
+
+    def _close_open(self, out: list[Event], status: str) -> None:
+        """Finish the open message or reasoning, if there is one."""
+        opened, self._open = self._open, None
+        if isinstance(opened, OpenMessage):
+            if opened.kind is not None:
+                self._end_message_part(opened, out)
+            item = opened.item("completed" if status == "completed" else "incomplete")
+            self._finished(opened.id, opened.index, Raw(_encode(item)), None, out)
+        elif opened is not None:
+            self._end_reasoning_part(opened, out)
+            stored = Raw(_encode(opened.item(with_state=True)))
+            hidden = opened.state is not None and not self._show_state
+            shown = Raw(_encode(opened.item(with_state=False))) if hidden else stored
+            self._finished(opened.id, opened.index, shown, stored, out)
+
+    def _close_all(self, out: list[Event], *, cut: bool) -> None:
+        """Finish everything that is open, in order of index; when `cut`, the newest item is incomplete."""
+        newest = len(self._done) - 1
+        self._blank = ""
+        for key, call in sorted(self._calls.items(), key=lambda pair: pair[1].index):
+            if self._open is not None and self._open.index < call.index:
+                self._close_open(out, "completed")
+            if isinstance(call, OpenCall):
+                self._close_call(key, out, "incomplete" if cut and call.index == newest else "completed")
+            else:
+                del self._calls[key]
+                self._finished(call.id, call.index, call.item, None, out)
+        if self._open is not None:
+            self._close_open(out, "incomplete" if cut and self._open.index == newest else "completed")

@@ -1,0 +1,212 @@
+"""What a request brought: its input items and tools, each as bytes and view.
+
+Reading is strict where we act on a thing and open where we only pass it on: an item of a type that the API
+has and we don't is kept as bytes; one that nobody knows is refused unless its provider takes it.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Raw, Struct
+
+from antiphon.errors import BadRequest, TooLarge
+from antiphon.types.content import InputText
+from antiphon.types.decoding import explain, missing
+from antiphon.types.items import PASSED_ON, AdditionalTools, Item, ItemReference, Message
+from antiphon.types.kept import Kept
+from antiphon.types.responses import MAX_TEXT
+from antiphon.types.tools import (
+    HOSTED,
+    AllowedTools,
+    CustomChoice,
+    CustomTool,
+    FunctionChoice,
+    FunctionTool,
+    NamespaceTool,
+    Tool,
+    ToolChoice,
+)
+
+_ITEM = msgspec.json.Decoder(Item)
+_MESSAGE = msgspec.json.Decoder(Message)
+_REFERENCE = msgspec.json.Decoder(ItemReference)
+_TOOL: msgspec.json.Decoder[Tool] = msgspec.json.Decoder(FunctionTool | CustomTool | NamespaceTool)
+_VIEWED = frozenset(kind.type for kind in Item.__args__)  # type: ignore[attr-defined] # a union alias has them
+_encode = msgspec.json.Encoder().encode
+
+
+class _Peek(Struct):
+    type: str | None = None
+    role: str | None = None
+    id: str | None = None
+
+
+_PEEK = msgspec.json.Decoder(_Peek)
+
+
+def keep(view: Item) -> Kept[Item]:
+    """Return an item of our own making as if it had been received."""
+    return Kept(Raw(_encode(view)), view)
+
+
+def read_input(given: str | list[Raw] | None) -> list[Kept[Item]]:
+    """Return the request's own items. Raises BadRequest with a path such as `input[3].content[0].type`."""
+    if given is None:
+        return []
+    if isinstance(given, str):
+        return [keep(Message(role="user", content=[InputText(text=given)]))]
+    return read_items(given, "input")
+
+
+def read_items(given: Sequence[Raw], name: str) -> list[Kept[Item]]:
+    """Return items with their views; `name` begins the path of a complaint."""
+    kept: list[Kept[Item]] = []
+    for index, raw in enumerate(given):
+        try:
+            kept.append(Kept(raw, _ITEM.decode(raw)))
+        except msgspec.ValidationError as error:
+            kept.append(_odd_item(raw, f"{name}[{index}]", error))
+        if len(raw) > MAX_TEXT:
+            _refuse_long_strings(msgspec.json.decode(raw), f"{name}[{index}]")
+    return kept
+
+
+def reread(body: bytes) -> Kept[Item]:
+    """Return a stored item; what an older or newer version wrote without trouble is never refused."""
+    raw = Raw(body)
+    try:
+        return Kept(raw, _ITEM.decode(raw))
+    except msgspec.ValidationError:
+        try:
+            return Kept(raw, _untyped(raw, "input"))
+        except BadRequest:
+            return Kept(raw, None)
+
+
+def type_of(raw: Raw) -> str:
+    """Return the `type` of an item or tool, "" when it has none."""
+    return _PEEK.decode(raw).type or ""
+
+
+def refuse_strangers(items: Sequence[Kept[Item]]) -> None:
+    """Raise BadRequest for an item of a type that the API doesn't have, nor an extension (`slug:name`)."""
+    for index, item in enumerate(items):
+        if item.view is None:
+            kind = type_of(item.raw)
+            if kind not in PASSED_ON and ":" not in kind:
+                path = f"input[{index}]"
+                raise BadRequest(f"Invalid value: '{kind}' is no item type.", code="invalid_value", param=path)
+
+
+def read_tools(given: Sequence[Raw] | None, name: str = "tools") -> list[Kept[Tool]]:
+    """Return tools with their views. Raises BadRequest with a path such as `tools[0].name`."""
+    kept: list[Kept[Tool]] = []
+    for index, raw in enumerate(given or ()):
+        path = f"{name}[{index}]"
+        try:
+            view = _TOOL.decode(raw)
+        except msgspec.ValidationError as error:
+            if _peek(raw, path).type not in HOSTED:
+                raise explain(str(error), path) from None
+            kept.append(Kept(raw, None))
+            continue
+        _check_parameters(view, path)
+        kept.append(Kept(raw, view))
+    return kept
+
+
+def check_choice(choice: ToolChoice | None, tools: Sequence[Kept[Tool]], items: Sequence[Kept[Item]]) -> None:
+    """Raise BadRequest when `tool_choice` asks for what is not offered."""
+    if choice is None or choice in {"auto", "none"}:
+        return
+    if not tools and not any(isinstance(item.view, AdditionalTools) for item in items):
+        raise BadRequest("Tool choice must be specified with 'tools' parameter.", param="tool_choice")
+    if isinstance(choice, FunctionChoice | CustomChoice) and choice.name not in _offered(tools, items):
+        text = f"Tool choice '{choice.name}' not found in 'tools' parameter."
+        raise BadRequest(text, param="tool_choice")
+    if isinstance(choice, AllowedTools):
+        if not choice.tools:
+            raise missing("tool_choice.tools")
+        offered = _offered(tools, items)
+        for index, allowed in enumerate(choice.tools):
+            if allowed.type in {"function", "custom"} and allowed.name not in offered:
+                path = f"tool_choice.tools[{index}]"
+                raise BadRequest(f"Allowed tool '{allowed.name}' not found in 'tools' parameter.", param=path)
+
+
+def _offered(tools: Sequence[Kept[Tool]], items: Sequence[Kept[Item]]) -> set[str]:
+    names: set[str] = set()
+    for tool in offers(tools, items):
+        if isinstance(tool, NamespaceTool):
+            names.update(inner.name for inner in tool.tools)
+        elif tool is not None:
+            names.add(tool.name)
+    return names
+
+
+def offers(tools: Sequence[Kept[Tool]], items: Sequence[Kept[Item]]) -> list[Tool | None]:
+    """Return every tool offered, those of `additional_tools` items last; None stands for a hosted one."""
+    found = [tool.view for tool in tools]
+    for index, item in enumerate(items):
+        if isinstance(item.view, AdditionalTools):
+            found += [tool.view for tool in read_tools(item.view.tools, f"input[{index}].tools")]
+    return found
+
+
+def _odd_item(raw: Raw, path: str, error: msgspec.ValidationError) -> Kept[Item]:
+    """Return an item that is no plain member of the union, or raise what is wrong with it."""
+    peek = _peek(raw, path)
+    if peek.type is None:
+        return Kept(raw, _untyped(raw, path))
+    if peek.type not in _VIEWED:
+        return Kept(raw, None)
+    raise _item_error(error, path)
+
+
+def _untyped(raw: Raw, path: str) -> Item:
+    """Read an item without `type`: a message, or a reference that is nothing but an id."""
+    peek = _peek(raw, path)
+    try:
+        if peek.role is None and peek.id is not None:
+            return _REFERENCE.decode(raw)
+        return _MESSAGE.decode(raw)
+    except msgspec.ValidationError as error:
+        raise _item_error(error, path) from None
+
+
+def _peek(raw: Raw, path: str) -> _Peek:
+    try:
+        return _PEEK.decode(raw)
+    except msgspec.ValidationError as error:
+        raise explain(str(error), path) from None
+
+
+def _item_error(error: msgspec.ValidationError, path: str) -> BadRequest:
+    """Explain `error`; a bad role is told of the item, as the API does."""
+    refusal = explain(str(error), path)
+    if refusal.code == "invalid_value" and refusal.param == f"{path}.role":
+        refusal.param = path
+    return refusal
+
+
+def _check_parameters(tool: Tool, path: str) -> None:
+    if isinstance(tool, FunctionTool) and bytes(tool.parameters)[:1] not in {b"{", b"n"}:
+        raise explain("Expected `object | null`, got `str`", f"{path}.parameters")
+    if isinstance(tool, NamespaceTool):
+        for index, inner in enumerate(tool.tools):
+            _check_parameters(inner, f"{path}.tools[{index}]")
+
+
+def _refuse_long_strings(value: object, path: str) -> None:
+    if isinstance(value, str) and len(value) > MAX_TEXT:
+        raise TooLarge(
+            f"Invalid '{path}': a string may have at most {MAX_TEXT} characters.",
+            code="string_above_max_length",
+            param=path,
+        )
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _refuse_long_strings(inner, f"{path}.{key}")
+    if isinstance(value, list):
+        for index, inner in enumerate(value):
+            _refuse_long_strings(inner, f"{path}[{index}]")
