@@ -1,0 +1,1 @@
+"""Who calls: keys and the tenants they stand for."""
