@@ -1,0 +1,163 @@
+"""Bodies and queries in: bytes to Structs, within limits, complaints in the API's words and order."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from antiphon.errors import BadRequest, TooLarge
+from antiphon.types.decoding import explain, missing, unknown
+from antiphon.types.limits import Limits
+
+T = TypeVar("T")
+
+
+class BodyReader(Generic[T]):
+    """Reads one kind of body.
+
+    Bad input is looked at a second time, slowly, to complain in the API's order: what is missing, then what
+    is unknown, then what is wrong. With `tolerant`, unknown keys are dropped and noted.
+    """
+
+    def __init__(
+        self,
+        kind: type[T],
+        *,
+        absent: Callable[[dict[str, Any]], str | None] = lambda _: None,
+        tolerant: bool = False,
+    ) -> None:
+        """Read `kind`; `absent` names the first required key that isn't there."""
+        self._decode = msgspec.json.Decoder(kind).decode
+        self._kind = kind
+        self._names = [field.encode_name for field in msgspec.structs.fields(kind)]  # type: ignore[arg-type] # a Struct
+        self._absent = absent
+        self._tolerant = tolerant
+
+    def read(self, body: bytes, limits: Limits, notes: list[str]) -> T:
+        """Return the Struct. Raises BadRequest."""
+        check_text(body, limits.json_depth)
+        try:
+            return self._decode(body)
+        except msgspec.ValidationError as error:
+            return self._again(body, error, notes)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise unreadable(str(error)) from None
+
+    def _again(self, body: bytes, error: msgspec.ValidationError, notes: list[str]) -> T:
+        try:
+            given = msgspec.json.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError) as broken:
+            raise unreadable(str(broken)) from None
+        if not isinstance(given, dict):
+            raise unreadable("the body must be a JSON object")
+        self._check_keys(given, notes)
+        if not self._tolerant:
+            raise explain(str(error), known=self._names)
+        return self._without_unknown(given, error, notes)
+
+    def _check_keys(self, given: dict[str, Any], notes: list[str]) -> None:
+        if "messages" in given and "messages" not in self._names:
+            text = "Unsupported parameter: 'messages'. In the Responses API, this parameter has moved to 'input'."
+            raise BadRequest(text, code="unsupported_parameter")
+        if name := self._absent(given):
+            raise missing(name)
+        if not self._tolerant:
+            for name in given:
+                if name not in self._names:
+                    raise unknown(name, self._names)
+
+    def _without_unknown(self, given: dict[str, Any], error: msgspec.ValidationError, notes: list[str]) -> T:
+        """Drop one unknown key after the other, at any depth."""
+        complaint = str(error)
+        while (refusal := explain(complaint)).code == "unknown_parameter":
+            _drop(given, refusal.param or "")
+            notes.append(f"unknown parameter '{refusal.param}' ignored")
+            try:
+                return self._decode(msgspec.json.encode(given))
+            except msgspec.ValidationError as next_error:
+                complaint = str(next_error)
+        raise refusal
+
+
+def check_text(body: bytes, depth: int) -> None:
+    """Raise BadRequest for bytes that are no UTF-8, hold half a surrogate pair, or are nested too deeply."""
+    if not body.isascii():
+        try:
+            body.decode()
+        except UnicodeDecodeError as error:
+            raise unreadable(f"it is not UTF-8 at byte {error.start}") from None
+    if b"\\ud" in body or b"\\uD" in body:
+        _check_surrogates(body)
+    if body.count(b"{") + body.count(b"[") > depth:
+        _check_depth(body, depth)
+
+
+def _check_surrogates(body: bytes) -> None:
+    """Decode everything once: a lone surrogate is told by the decoder, in any corner of the body."""
+    try:
+        msgspec.json.decode(body)
+    except RecursionError:
+        raise unreadable("it is nested too deeply") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise unreadable(f"{error}; half of a surrogate pair is no text") from None
+
+
+def _check_depth(body: bytes, depth: int) -> None:
+    """Peel the innermost pairs of brackets off until none is left: each round is one level.
+
+    What stands in strings is cut out first. All of it runs in C, about 0.3 µs per KB.
+    """
+    plain = body.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in body else body
+    brackets = b"".join(plain.split(b'"')[::2]).translate(None, delete=_NOT_BRACKETS)
+    for _ in range(depth):
+        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        if not brackets:
+            return
+    text = f"The JSON body is nested more than {depth} levels deep."
+    raise BadRequest(text, code="json_too_deep")
+
+
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def unreadable(why: str) -> BadRequest:
+    """Return the error for a body that is no JSON."""
+    return BadRequest(f"We could not parse the JSON body of your request: {why}.", code="invalid_json")
+
+
+def too_large(limit: int) -> TooLarge:
+    """Return the error for a body over the limit."""
+    text = f"The request body is larger than the limit of {limit} bytes."
+    return TooLarge(text, code="request_too_large")
+
+
+def read_query(kind: type[T], query: bytes) -> T:
+    """Return a query string as a Struct; keys that it doesn't have are ignored, lists may be written `x[]=…`."""
+    lists = {field.encode_name for field in msgspec.structs.fields(kind) if _is_list(field.type)}  # type: ignore[arg-type] # a Struct
+    given: dict[str, Any] = {}
+    for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
+        plain = name.removesuffix("[]")
+        if plain in lists:
+            given.setdefault(plain, []).append(value)
+        else:
+            given[plain] = value
+    try:
+        return msgspec.convert(given, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise explain(str(error)) from None
+
+
+def _is_list(kind: object) -> bool:
+    return getattr(kind, "__origin__", None) is list or any(
+        getattr(inner, "__origin__", None) is list for inner in getattr(kind, "__args__", ())
+    )
+
+
+def _drop(given: Mapping[str, Any] | list[Any], path: str) -> None:
+    """Remove what stands at a path such as `text.format.foo` or `tools[0].foo`."""
+    *inner, last = path.replace("[", ".[").split(".")
+    place: Any = given
+    for step in inner:
+        place = place[int(step[1:-1])] if step.startswith("[") else place[step]
+    del place[last]

@@ -1,0 +1,193 @@
+"""A call: one HTTP request to us, from its first byte to its answer's last.
+
+`Endpoint` is both the row of a route table and the ASGI app of its route: it makes the call's id, checks the
+key unless the row says `public`, runs the handler, and turns whatever is raised into the one error body. Who
+may call is thus declared with the route; no path is ever compared for it.
+"""
+
+import itertools
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+from msgspec import Struct
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from antiphon.api import errors
+from antiphon.api.bodies import BodyReader, read_query, too_large
+from antiphon.errors import AntiphonError, WrongMediaType
+from antiphon.telemetry import Level, log, log_fault, request_id
+
+if TYPE_CHECKING:
+    from antiphon.api.services import Services
+
+T = TypeVar("T")
+Headers = list[tuple[bytes, bytes]]
+
+_encode = msgspec.json.Encoder().encode
+_JSON = (b"content-type", b"application/json")
+_numbers = itertools.count()
+_process = secrets.token_hex(6)
+
+
+class Reply:
+    """An answer that is there at once: a Struct, or bytes of a type."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, content: object, *, status: int = 200, headers: Headers | None = None, kind: bytes = b"") -> None:
+        self.body: bytes = content if isinstance(content, bytes) else _encode(content)
+        self.status = status
+        self.headers: Headers = [(b"content-type", kind) if kind else _JSON, *(headers or ())]
+
+    async def send(self, call: "Call") -> None:
+        """Send the answer."""
+        await call.begin(self.status, [*self.headers, (b"content-length", str(len(self.body)).encode())])
+        await call.send({"type": "http.response.body", "body": self.body})
+
+
+class Call:
+    """What a handler gets: the request, who makes it, and the services behind the API."""
+
+    __slots__ = ("id", "notes", "params", "receive", "scope", "send", "services", "status", "tenant")
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.id = f"req_{_process}{next(_numbers):012x}"
+        self.scope = scope
+        self.receive = receive
+        self.send = send
+        self.services: Services = scope["app"].state.services
+        self.params: Mapping[str, str] = scope["path_params"]
+        self.tenant = ""
+        self.status = 0
+        self.notes: list[str] = []
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the answer's head was sent."""
+        return self.status != 0
+
+    def header(self, name: bytes) -> str | None:
+        """Return a header of the request; `name` is in lower case."""
+        for key, value in self.scope["headers"]:
+            if key == name:
+                return str(value, "latin-1")
+        return None
+
+    async def begin(self, status: int, headers: Headers) -> None:
+        """Send the head of the answer."""
+        self.status = status
+        headers.append((b"x-request-id", self.id.encode()))
+        if self.notes:
+            headers.append((b"antiphon-notes", "; ".join(self.notes).encode("ascii", "replace")[:1024]))
+        await self.send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def body(self, reader: BodyReader[T]) -> T:
+        """Return the body as its Struct. Raises BadRequest; a body over the limit is refused before it is read."""
+        return reader.read(await self.bytes(), self.services.limits, self.notes)
+
+    async def bytes(self) -> bytes:
+        """Return the body. Raises TooLarge and WrongMediaType."""
+        limit = self.services.limits.body_bytes
+        if (length := self.header(b"content-length")) and length.isdigit() and int(length) > limit:
+            raise too_large(limit)
+        if self.header(b"content-encoding") not in {None, "identity"}:
+            raise WrongMediaType("A compressed body is not read; send plain JSON.", code="unsupported_content_encoding")
+        if not (self.header(b"content-type") or "application/json").lower().startswith("application/json"):
+            raise WrongMediaType("The body must be application/json.", code="unsupported_content_type")
+        message = await self.receive()
+        body: bytes = message.get("body", b"")
+        if not message.get("more_body"):
+            return body
+        pieces, size = [body], len(body)
+        while message.get("more_body"):
+            message = await self.receive()
+            pieces.append(message.get("body", b""))
+            size += len(pieces[-1])
+            if size > limit:
+                raise too_large(limit)
+        return b"".join(pieces)
+
+    def query(self, kind: type[T]) -> T:
+        """Return the query string as its Struct. Raises BadRequest."""
+        return read_query(kind, self.scope["query_string"])
+
+
+Handler = Callable[[Call], Awaitable[Any]]
+
+
+class Endpoint:
+    """One row of a route table: method, path, handler, and what the documents say of it."""
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        handler: Handler,
+        *,
+        body: type[Struct] | None = None,
+        query: type[Struct] | None = None,
+        reply: type[Struct] | None = None,
+        status: int = 200,
+        public: bool = False,
+        streams: bool = False,
+        hidden: bool = False,
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.handler = handler
+        self.body = body
+        self.query = query
+        self.reply = reply
+        self.status = status
+        self.public = public
+        self.streams = streams
+        self.hidden = hidden
+
+    def route(self) -> Route:
+        """Return the Starlette route that this row is."""
+        return Route(self.path, self, methods=[self.method])
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one call."""
+        call, began = Call(scope, receive, send), time.perf_counter()
+        token = request_id.set(call.id)
+        try:
+            await self._serve(call)
+        finally:
+            log(
+                "request",
+                method=scope["method"],
+                path=self.path,
+                status=call.status,
+                tenant=call.tenant,
+                ms=round((time.perf_counter() - began) * 1000, 2),
+            )
+            request_id.reset(token)
+
+    async def _serve(self, call: Call) -> None:
+        try:
+            if not self.public:
+                keys, header = call.services.keys, call.header(b"authorization")
+                call.tenant = keys.known(header) or await keys.tenant(header)
+            reply = await self.handler(call)
+            if reply is not None:
+                await reply.send(call)
+        except AntiphonError as error:
+            await refuse(call, error)
+        except Exception as error:
+            log_fault("fault", error)
+            await refuse(call, errors.fault(call.id))
+
+
+async def refuse(call: Call, error: AntiphonError) -> None:
+    """Answer with an error; an answer that has begun can only be cut off."""
+    if call.has_begun:
+        log("answer_cut_off", Level.ERROR, cause=error.message)
+        return
+    if error.status >= 500:
+        log("refused", Level.WARNING, status=error.http_status, code=error.code, cause=error.message)
+    await Reply(errors.body_of(error), status=error.http_status, headers=errors.headers_of(error)).send(call)

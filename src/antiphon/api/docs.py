@@ -1,0 +1,5 @@
+"""`/openapi.json` and `/docs`."""
+
+from antiphon.api.calls import Endpoint
+
+ROUTES: list[Endpoint] = []

@@ -1,0 +1,40 @@
+"""Errors as bodies: the one place where an error becomes JSON."""
+
+import msgspec
+from msgspec import Struct
+
+from antiphon.errors import AntiphonError, Fault
+
+
+class ErrorBody(Struct, kw_only=True, frozen=True):
+    """What went wrong; all four keys are always there."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class ErrorReply(Struct, kw_only=True, frozen=True):
+    """The body of every answer whose status is 400 or more."""
+
+    error: ErrorBody
+
+
+def body_of(error: AntiphonError) -> bytes:
+    """Return the JSON body of an error."""
+    inner = ErrorBody(message=error.message, type=error.type, param=error.param, code=error.code)
+    return msgspec.json.encode(ErrorReply(error=inner))
+
+
+def headers_of(error: AntiphonError) -> list[tuple[bytes, bytes]]:
+    """Return what official clients read beside the body: how long to wait."""
+    if error.retry_after is None:
+        return []
+    seconds = max(error.retry_after, 0.0)
+    return [(b"retry-after", str(int(seconds + 0.999)).encode()), (b"retry-after-ms", str(int(seconds * 1000)).encode())]
+
+
+def fault(request_id: str) -> Fault:
+    """Return the error for a bug of ours; the id finds its stack in the log."""
+    return Fault(f"The server had an error while processing your request; quote {request_id} to its operator.")

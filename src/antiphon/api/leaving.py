@@ -1,0 +1,38 @@
+"""Noticing that a client has left: the task that serves it is cancelled, and the cancellation ends here."""
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+from starlette.types import Receive
+
+
+class WhileConnected:
+    """`async with WhileConnected(receive) as client:` — the block is cancelled when the client leaves.
+
+    Use it after the body was read: from then on, all that can be received is the end of the connection.
+    Leaving is no error: the block just ends, and `client.has_left` says so.
+    """
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.has_left = False
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.current_task()
+        self._watch = asyncio.get_running_loop().create_task(self._wait())
+        return self
+
+    async def _wait(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self.has_left = True
+        if self._task is not None:
+            self._task.cancel()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        self._watch.cancel()
+        left = self.has_left and self._task is not None and self._task.uncancel() == 0
+        return left and isinstance(error, asyncio.CancelledError)

@@ -1,0 +1,118 @@
+"""Deadlines of upstream calls, kept by one sweep instead of a timer for each read.
+
+A call says when it begins to wait and when it stops; the sweep looks four times a second at those that wait.
+A call that is not waiting, because our own reader is slow, is never late. What is late is cancelled, and the
+cancellation turns into `ProviderBroke` where the call leaves its `with` block.
+"""
+
+import asyncio
+from types import TracebackType
+from typing import Literal, Self
+
+from antiphon.errors import ProviderBroke
+
+Phase = Literal["connect", "first_byte", "idle", "total"]
+
+SWEEP = 0.25
+"""Seconds between two looks: the precision of every deadline."""
+
+_WORDS: dict[Phase, str] = {
+    "connect": "did not accept a connection",
+    "first_byte": "sent nothing",
+    "idle": "fell silent in the middle of its answer",
+    "total": "did not finish",
+}
+
+
+def late(phase: Phase, seconds: float) -> ProviderBroke:
+    """Return the error for a provider that took too long."""
+    text = f"The provider {_WORDS[phase]} within {seconds:g} seconds."
+    return ProviderBroke(text, code=f"provider_timeout_{phase}")
+
+
+class Deadline:
+    """The deadlines of one call; `until` is looked at only while the call waits."""
+
+    __slots__ = ("_late", "_end", "_sweep", "_task", "_total", "limit", "phase", "until")
+
+    def __init__(self, sweep: "Deadlines", total: float) -> None:
+        self._sweep = sweep
+        self._total = total
+        self._late = False
+        self._task = asyncio.current_task()
+        self._end = sweep.now() + total
+        self.phase: Phase = "first_byte"
+        self.limit = total
+        self.until = 0.0
+
+    def wait(self, phase: Phase, seconds: float) -> None:
+        """A read begins that may take `seconds`, and no longer than the call's total."""
+        until = self._sweep.now() + seconds
+        if until < self._end:
+            self.phase, self.limit, self.until = phase, seconds, until
+        else:
+            self.phase, self.limit, self.until = "total", self._total, self._end
+
+    def rest(self) -> None:
+        """The read is over."""
+        self.until = 0.0
+
+    def expire(self) -> None:
+        """Cancel the waiting task; `__exit__` turns it into the error."""
+        self._late = True
+        self.until = 0.0
+        if self._task is not None:
+            self._task.cancel()
+
+    def __enter__(self) -> Self:
+        self._sweep.add(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._sweep.drop(self)
+        if self._late and self._task is not None and self._task.uncancel() == 0 and isinstance(error, asyncio.CancelledError):
+            raise late(self.phase, self.limit) from None
+
+
+class Deadlines:
+    """Every call that is under way, and the sweep that runs while there is one."""
+
+    def __init__(self) -> None:
+        self._calls: set[Deadline] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def now(self) -> float:
+        """Return the loop's time."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        return self._loop.time()
+
+    def call(self, total: float) -> Deadline:
+        """Return the deadlines of a call that begins now, for use in a `with` statement."""
+        return Deadline(self, total)
+
+    def add(self, call: Deadline) -> None:
+        """Look after `call` from now on."""
+        self._calls.add(call)
+        if self._timer is None and self._loop is not None:
+            self._timer = self._loop.call_later(SWEEP, self._look)
+
+    def drop(self, call: Deadline) -> None:
+        """Forget `call`."""
+        self._calls.discard(call)
+
+    def close(self) -> None:
+        """Stop the sweep."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        now = self.now()
+        for call in tuple(self._calls):
+            if 0 < call.until <= now:
+                call.expire()
+        self._timer = self._loop.call_later(SWEEP, self._look) if self._calls and self._loop else None

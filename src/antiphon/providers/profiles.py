@@ -1,0 +1,21 @@
+"""The profiles that a wire format begins with; settings change single fields of them."""
+
+from antiphon.types.profiles import Hint, Profile
+
+_EVERY_HINT: frozenset[Hint] = frozenset(
+    {"user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "service_tier", "verbosity"}
+)
+
+CHAT = Profile()
+"""Any server of Chat Completions: only what nearly all of them take."""
+
+RESPONSES = Profile(
+    developer_role=True,
+    max_tokens_field="max_completion_tokens",
+    files=True,
+    audio=True,
+    custom_tools=True,
+    opaque_items=True,
+    hints=_EVERY_HINT,
+)
+"""A server of the Responses API."""

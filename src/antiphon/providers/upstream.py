@@ -1,0 +1,76 @@
+"""A model behind HTTP: a codec, a line to its provider, and a profile."""
+
+from collections.abc import AsyncIterator
+
+from antiphon.errors import ProviderError
+from antiphon.ports import Codec, Parser
+from antiphon.providers.transport import Answer, Line
+from antiphon.telemetry import Level, log
+from antiphon.types.chunks import Chunk, Stop
+from antiphon.types.profiles import Profile
+from antiphon.types.turns import Turn
+
+TRIES = 2
+"""An answer that is empty is asked for once more; nothing of it has been shown."""
+
+
+class UpstreamModel:
+    """One model of one provider."""
+
+    def __init__(self, provider: str, name: str, codec: Codec, line: Line, profile: Profile) -> None:
+        self.name = name
+        self.profile = profile
+        self._provider = provider
+        self._codec = codec
+        self._line = line
+
+    async def stream(self, turn: Turn, notes: list[str]) -> AsyncIterator[list[Chunk]]:
+        """Ask the provider; see the port."""
+        sent = self._codec.encode(turn, self.profile)
+        notes.extend(sent.notes)
+        for attempt in range(1, TRIES + 1):
+            try:
+                async with self._line.post(sent.path, sent.body, streamed=turn.stream) as answer:
+                    if answer.status != 200:
+                        raise self._codec.refusal(answer.status, await answer.head(), answer.retry_after)
+                    parser = self._codec.parser(sent, self.profile, streamed=answer.streamed)
+                    async for chunks in _chunks(answer, parser):
+                        yield chunks
+                    return
+            except ProviderError as error:
+                error.provider = self._provider
+                _log(error, self.name, attempt)
+                if error.code != "empty_answer" or attempt == TRIES:
+                    raise
+
+
+async def _chunks(answer: Answer, parser: Parser) -> AsyncIterator[list[Chunk]]:
+    """Yield what each read says; a failure is raised after what was said before it."""
+    while data := await answer.read():
+        said = parser.feed(data)
+        if said:
+            yield said
+        if parser.failure is not None:
+            raise parser.failure
+        if said and isinstance(said[-1], Stop):
+            await answer.settle()
+            return
+    said = parser.close()
+    if said:
+        yield said
+    if parser.failure is not None:
+        raise parser.failure
+
+
+def _log(error: ProviderError, model: str, attempt: int) -> None:
+    log(
+        "provider_failed",
+        Level.WARNING,
+        provider=error.provider,
+        model=model,
+        kind=type(error).__name__,
+        status=error.upstream_status,
+        code=error.code,
+        attempt=attempt,
+        cause=repr(error.__cause__) if error.__cause__ else None,
+    )

@@ -1,0 +1,189 @@
+"""Wiring: the only place that names concrete classes. Settings become a running app."""
+
+import asyncio
+import contextlib
+import fcntl
+import gc
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import uvicorn
+
+from antiphon.api.app import App
+from antiphon.api.pulse import Pulse
+from antiphon.api.services import Services
+from antiphon.codecs.chat import CHAT
+from antiphon.codecs.responses import RESPONSES
+from antiphon.config import Provider as ProviderSettings
+from antiphon.config import Settings
+from antiphon.engine.preparation import Preparation
+from antiphon.engine.runner import Runner
+from antiphon.ids import mint
+from antiphon.ports import Codec, Model
+from antiphon.providers import profiles
+from antiphon.providers.demo import DemoModels
+from antiphon.providers.router import Provider, Router
+from antiphon.providers.transport import Endpoint, Line, Transport
+from antiphon.store.sqlite import SqliteStore, open_store
+from antiphon.telemetry import Level, log, set_level
+from antiphon.tenancy.keys import DEFAULT_TENANT, KeyRing, digest
+from antiphon.types.limits import Timeout
+from antiphon.types.profiles import Profile
+
+OLLAMA = "http://127.0.0.1:11434/v1"
+RELEARN = 60.0
+"""Seconds between two looks at the model lists of providers whose settings name no models."""
+
+_FORMATS: dict[str, tuple[Codec, Profile]] = {
+    "chat": (CHAT, profiles.CHAT),
+    "responses": (RESPONSES, profiles.RESPONSES),
+}
+
+
+class FolderInUse(Exception):
+    """Another server works on this data folder: two would end each other's runs."""
+
+
+def now() -> int:
+    """Return the Unix time in whole seconds, as the API shows it."""
+    return int(time.time())
+
+
+class Assembly:
+    """One server, put together and not yet running."""
+
+    def __init__(self, settings: Settings, store: SqliteStore) -> None:
+        self.settings = settings
+        self.store = store
+        self.transport = Transport()
+        self.demo = DemoModels(seed=settings.demo.seed, delay=settings.demo.delay, enabled=settings.demo.enabled)
+        providers = [self._provider(name, each) for name, each in settings.providers.items()]
+        self.router = Router(providers, self.demo.find, self.demo.names)
+        preparation = Preparation(
+            self.router,
+            store.responses,
+            store.conversations,
+            settings.limits,
+            mint=mint,
+            now=now,
+            client_conversation_ids=settings.client_conversation_ids,
+        )
+        self.runner = Runner(preparation, store.responses, now=now)
+        static = {digest(settings.api_key.reveal()): DEFAULT_TENANT} if settings.api_key else {}
+        services = Services(
+            store=store,
+            models=self.router,
+            runner=self.runner,
+            preparation=preparation,
+            keys=KeyRing(store.keys, static, now=time.time),
+            limits=settings.limits,
+            pulse=Pulse(),
+            mint=mint,
+            now=now,
+            tolerant=settings.unknown_parameters == "ignore",
+        )
+        self.app = App(services, self._lifespan)
+
+    def _provider(self, name: str, given: ProviderSettings) -> Provider:
+        codec, base = _FORMATS[given.format]
+        headers = {header: value.reveal() for header, value in given.headers.items()}
+        if given.api_key is not None:
+            headers["Authorization"] = f"Bearer {given.api_key.reveal()}"
+        endpoint = Endpoint(base_url=given.base_url, headers=headers, timeout=given.timeout)
+        line = Line(self.transport, endpoint)
+        return Provider(name, codec, line, given.profile_over(base), given.models)
+
+    @asynccontextmanager
+    async def _lifespan(self, app: App) -> AsyncIterator[None]:
+        """Own every task and connection of the server from its start to its end."""
+        if ended := await self.runner.fail_unfinished():
+            log("unfinished_runs_failed", Level.WARNING, count=ended)
+        async with asyncio.TaskGroup() as tasks:
+            self.runner.tasks = tasks
+            learner = tasks.create_task(self._learn())
+            try:
+                yield
+            finally:
+                learner.cancel()
+                self.runner.stop()
+        await self.transport.close()
+        self.store.close()
+
+    async def _learn(self) -> None:
+        """Look for Ollama once, and for the models of providers that list them, again and again."""
+        if self.settings.detect:
+            await self._detect_ollama()
+        while True:
+            await self.router.learn()
+            await asyncio.sleep(RELEARN)
+
+    async def _detect_ollama(self) -> None:
+        if "ollama" in self.settings.providers:
+            return
+        timeout = Timeout(connect=1.0, total=1.0)
+        probe = Line(self.transport, Endpoint(base_url=OLLAMA, headers={}, timeout=timeout))
+        with contextlib.suppress(Exception):
+            status, _ = await probe.get("/models")
+            if status == 200:
+                line = Line(self.transport, Endpoint(base_url=OLLAMA, headers={}, timeout=Timeout()))
+                self.router.add(Provider("ollama", CHAT, line, profiles.CHAT))
+                log("provider_detected", provider="ollama", address=OLLAMA)
+
+
+def assemble(settings: Settings) -> Assembly:
+    """Open the store and put a server together; the caller runs `assembly.app`. Creates the data folder."""
+    folder = settings.server.data
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    set_level(Level[settings.log_level.upper()])
+    return Assembly(settings, open_store(settings.server.database))
+
+
+@contextlib.contextmanager
+def owning(folder: Path) -> Any:
+    """Hold the data folder for one server. Raises FolderInUse."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock: IO[str]
+    with (folder / "antiphon.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            raise FolderInUse(str(folder)) from exc
+        yield
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, telling when the socket is open and on which port."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[int], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: Any = None) -> None:
+        await super().startup(sockets=sockets)
+        if self.started:
+            self._ready(self.servers[0].sockets[0].getsockname()[1])
+            gc.collect()
+            gc.freeze()  # what is alive now stays: the collector needn't look at it again
+            gc.set_threshold(20_000, 50, 50)
+
+
+def serve(assembly: Assembly, ready: Callable[[int], None]) -> None:
+    """Run the server until it is told to stop; `ready` gets the port once the socket is open."""
+    server = assembly.settings.server
+    config = uvicorn.Config(
+        assembly.app,
+        host=server.host,
+        port=server.port,
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=10,
+    )
+    _Server(config, ready).run()
