@@ -105,7 +105,7 @@ def serving(
     ready: str,
     cwd: Path,
     log: Path,
-    env: Mapping[str, str] | None = None,
+    env: Mapping[str, str],
     within: float = 15,
 ) -> Iterator[Server]:
     """Start `command`, wait until GET `ready` on `port` is a 200, and end it after the block.

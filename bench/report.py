@@ -20,7 +20,7 @@ class Line(Struct, kw_only=True):
 
     `server` and `floor` are minimum and median. `ratio` is the median of the rounds' own ratios, and `spread` their
     quartiles: in one round both sides met the same machine, which a minimum of one and of the other needn't have.
-    Absolute rows are judged by the minimum: other work on the machine can only add to it.
+    Absolute times are judged by the minimum, to which other work on the machine can only add; memory by the median.
     """
 
     row: str
@@ -73,8 +73,11 @@ def figures(samples: Samples, name: str, side: Side) -> tuple[float, float] | No
 def verdict_of(line: Line) -> Verdict:
     if line.failure:
         return "failed"
-    judged = line.ratio if not line.absolute else line.server and line.server[0]
-    if judged is None:
+    judged = line.ratio
+    if line.absolute and line.server:
+        least, middle = line.server
+        judged = middle if line.unit in {"KB", "MB"} else least
+    if judged is None or line.server is None:
         return ""
     return "aim" if judged <= line.aim else "ok" if judged <= line.must else "over"
 

@@ -24,18 +24,24 @@ models = ["mock-*"]
 """
 
 
+def environment(logs: Path) -> dict[str, str]:
+    """Ours, with compiled modules kept beside the logs: a start that compiles is slow, and leaves memory behind."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"PYTHONPYCACHEPREFIX": str(logs / "compiled")}
+
+
 def mock(logs: Path) -> AbstractContextManager[Server]:
     """The upstream of all others."""
     port = free_port()
     command = [sys.executable, "-m", "bench.mock", str(port)]
-    return serving(command, port, ready="/v1/models", cwd=ROOT, log=logs / "mock.log")
+    return serving(command, port, ready="/v1/models", cwd=ROOT, log=logs / "mock.log", env=environment(logs))
 
 
 def floor(upstream: Server, logs: Path) -> AbstractContextManager[Server]:
     """The ruler."""
     port = free_port()
     command = [sys.executable, "-m", "bench.floor", str(port), str(upstream.port), KEY]
-    return serving(command, port, ready="/livez", cwd=ROOT, log=logs / "floor.log")
+    return serving(command, port, ready="/livez", cwd=ROOT, log=logs / "floor.log", env=environment(logs))
 
 
 @contextmanager
@@ -47,6 +53,6 @@ def subject(upstream: Server, logs: Path) -> Iterator[Server]:
         config.write_text(CONFIG.format(port=upstream.port))
         command = [sys.executable, "-m", "antiphon", "serve", "--config", str(config), "--no-detect"]
         command += ["--host", "127.0.0.1", "--port", str(port), "--data", str(Path(folder) / "data")]
-        env = os.environ | {"ANTIPHON_API_KEY": KEY}
+        env = environment(logs) | {"ANTIPHON_API_KEY": KEY}
         with serving(command, port, ready="/livez", cwd=Path(folder), log=logs / "server.log", env=env) as server:
             yield server
