@@ -13,7 +13,8 @@ class Row:
     """One line of the table.
 
     `must` and `aim` are multiples of the floor's figure in the same run, or plain figures in `unit`
-    where `absolute`: times by their minimum (other work only adds to them), memory by its median. `ruler` names the row whose floor figure is 1, where it isn't this row itself.
+    where `absolute`: times are held against it by their minimum (other work only adds to them), memory by
+    its median. `ruler` names the row whose floor figure is 1, where it isn't this row itself.
     """
 
     name: str
