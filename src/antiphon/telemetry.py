@@ -25,6 +25,9 @@ class Level(IntEnum):
 
 
 _threshold = Level.INFO
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+_names = {level: level.name.lower() for level in Level}
+_for_people = sys.stderr is not None and sys.stderr.isatty()
 
 
 def set_level(level: Level) -> None:
@@ -37,16 +40,17 @@ def log(event: str, level: Level = Level.INFO, **fields: object) -> None:
     """Write one line: time, level, event, request id, then `fields`."""
     if level < _threshold:
         return
-    line: dict[str, object] = {"time": round(time.time(), 3), "level": level.name.lower(), "event": event}
+    line: dict[str, object] = {"time": round(time.time(), 3), "level": _names[level], "event": event}
     if current := request_id.get():
         line["request_id"] = current
     line.update(fields)
-    out = sys.stderr
-    if out.isatty():
-        shown = " ".join(f"{key}={value}" for key, value in line.items() if key not in {"time", "level", "event"})
-        out.write(f"{level.name.lower():<8}{event}  {shown}\n")
-    else:
-        out.write(msgspec.json.encode(line, enc_hook=str).decode() + "\n")
+    sys.stderr.write(_plain(line) if _for_people else _encode(line).decode() + "\n")
+
+
+def _plain(line: dict[str, object]) -> str:
+    """Return a line for a terminal."""
+    shown = " ".join(f"{key}={value}" for key, value in line.items() if key not in {"time", "level", "event"})
+    return f"{line['level']!s:<8}{line['event']}  {shown}\n"
 
 
 def log_fault(event: str, error: BaseException, **fields: object) -> None:

@@ -9,6 +9,7 @@ import itertools
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from types import UnionType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -52,11 +53,12 @@ class Reply:
 class Call:
     """What a handler gets: the request, who makes it, and the services behind the API."""
 
-    __slots__ = ("id", "notes", "params", "receive", "scope", "send", "services", "status", "tenant")
+    __slots__ = ("headers", "id", "notes", "params", "receive", "scope", "send", "services", "status", "tenant")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.id = f"req_{_process}{next(_numbers):012x}"
         self.scope = scope
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
         self.receive = receive
         self.send = send
         self.services: Services = scope["app"].state.services
@@ -72,10 +74,8 @@ class Call:
 
     def header(self, name: bytes) -> str | None:
         """Return a header of the request; `name` is in lower case."""
-        for key, value in self.scope["headers"]:
-            if key == name:
-                return str(value, "latin-1")
-        return None
+        value = self.headers.get(name)
+        return None if value is None else str(value, "latin-1")
 
     async def begin(self, status: int, headers: Headers) -> None:
         """Send the head of the answer."""
@@ -130,7 +130,7 @@ class Endpoint:
         *,
         body: type[Struct] | None = None,
         query: type[Struct] | None = None,
-        reply: type[Struct] | None = None,
+        reply: type[Struct] | UnionType | None = None,
         status: int = 200,
         public: bool = False,
         streams: bool = False,

@@ -4,15 +4,15 @@ from msgspec import Raw, Struct
 
 from antiphon.api.bodies import BodyReader
 from antiphon.api.calls import Call, Endpoint, Reply
-from antiphon.api.pages import Listing, page_of
+from antiphon.api.pages import ItemPage, Listing, page_of
 from antiphon.engine.intake import identify, read_items, refuse_strangers
 from antiphon.engine.runner import locked
 from antiphon.engine.shown import hide, shown
 from antiphon.errors import BadRequest, NotFound
 from antiphon.ports import ItemRow
 from antiphon.types.conversations import AddItems, Conversation, CreateConversation, ItemList, UpdateConversation
-from antiphon.types.items import ItemReference
-from antiphon.types.responses import Deleted, Include, Page
+from antiphon.types.items import Item, ItemReference
+from antiphon.types.responses import Deleted, Include
 
 _CREATE = BodyReader(CreateConversation)
 _UPDATE = BodyReader(UpdateConversation, absent=lambda given: None if "metadata" in given else "metadata")
@@ -130,8 +130,8 @@ ROUTES = [
     Endpoint("GET", "/v1/conversations/{id}", retrieve, reply=Conversation),
     Endpoint("POST", "/v1/conversations/{id}", update, body=UpdateConversation, reply=Conversation),
     Endpoint("DELETE", "/v1/conversations/{id}", delete, reply=Deleted),
-    Endpoint("GET", "/v1/conversations/{id}/items", list_items, query=ItemsQuery, reply=Page),
+    Endpoint("GET", "/v1/conversations/{id}/items", list_items, query=ItemsQuery, reply=ItemPage),
     Endpoint("POST", "/v1/conversations/{id}/items", add_items, body=AddItems, query=IncludeQuery, reply=ItemList),
-    Endpoint("GET", "/v1/conversations/{id}/items/{item}", retrieve_item, query=IncludeQuery, reply=Struct),
+    Endpoint("GET", "/v1/conversations/{id}/items/{item}", retrieve_item, query=IncludeQuery, reply=Item),
     Endpoint("DELETE", "/v1/conversations/{id}/items/{item}", delete_item, reply=Conversation),
 ]

@@ -6,21 +6,31 @@ from typing import Self
 
 from starlette.types import Receive
 
+from antiphon.api.pulse import Pulse
+
 
 class WhileConnected:
-    """`async with WhileConnected(receive) as client:` — the block is cancelled when the client leaves.
+    """`async with WhileConnected(receive, pulse) as client:` — the block is cancelled when the client leaves.
 
     Use it after the body was read: from then on, all that can be received is the end of the connection.
-    Leaving is no error: the block just ends, and `client.has_left` says so.
+    The watch begins with the pulse's next tick, so an answer that is there at once costs no task. Leaving is
+    no error: the block just ends, and `client.has_left` says so.
     """
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, pulse: Pulse) -> None:
         self._receive = receive
+        self._pulse = pulse
+        self._task = asyncio.current_task()
+        self._watch: asyncio.Task[None] | None = None
         self.has_left = False
 
+    def beat(self, now: float) -> None:
+        """Begin to watch."""
+        if self._watch is None:
+            self._watch = asyncio.get_running_loop().create_task(self._wait())
+
     async def __aenter__(self) -> Self:
-        self._task = asyncio.current_task()
-        self._watch = asyncio.get_running_loop().create_task(self._wait())
+        self._pulse.add(self)
         return self
 
     async def _wait(self) -> None:
@@ -33,6 +43,8 @@ class WhileConnected:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        self._watch.cancel()
+        self._pulse.drop(self)
+        if self._watch is not None:
+            self._watch.cancel()
         left = self.has_left and self._task is not None and self._task.uncancel() == 0
         return left and isinstance(error, asyncio.CancelledError)

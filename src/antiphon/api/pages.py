@@ -1,4 +1,4 @@
-"""Pages of lists: the query that asks for one, and the object that holds it."""
+"""Pages of lists: the query that asks for one, and the objects that hold it."""
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from antiphon.ports import ListQuery
-from antiphon.types.responses import Page
+from antiphon.types.items import Item
+from antiphon.types.responses import Page, Response
 
 
 class Listing(Struct, kw_only=True, frozen=True):
@@ -20,6 +21,18 @@ class Listing(Struct, kw_only=True, frozen=True):
     def page(self) -> ListQuery:
         """Return the query for the store."""
         return ListQuery(limit=self.limit, ascending=self.order == "asc", after=self.after, before=self.before)
+
+
+class ItemPage(Page, kw_only=True, frozen=True):
+    """One page of items; the ids are empty strings on an empty page."""
+
+    data: list[Item]
+
+
+class ResponsePage(Page, kw_only=True, frozen=True):
+    """One page of responses; the ids are empty strings on an empty page."""
+
+    data: list[Response]
 
 
 def page_of(objects: Sequence[tuple[str, object]], *, more: bool) -> Page:

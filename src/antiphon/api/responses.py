@@ -9,7 +9,7 @@ from msgspec import Meta, Raw, Struct
 from antiphon.api.bodies import BodyReader
 from antiphon.api.calls import Call, Endpoint, Reply
 from antiphon.api.leaving import WhileConnected
-from antiphon.api.pages import Listing, page_of
+from antiphon.api.pages import ItemPage, Listing, ResponsePage, page_of
 from antiphon.api.sse import EventStream
 from antiphon.engine.context import estimate
 from antiphon.engine.runner import Run
@@ -23,7 +23,6 @@ from antiphon.types.responses import (
     Deleted,
     Include,
     InputTokens,
-    Page,
     Response,
     ResponseStatus,
 )
@@ -72,7 +71,7 @@ async def create(call: Call) -> Reply | None:
     run = await services.runner.start(call.tenant, request, call.notes)
     if request.background:
         return await _create_in_background(call, run, streamed=bool(request.stream))
-    async with WhileConnected(call.receive) as client, aclosing(services.runner.stream(run)) as events:
+    async with WhileConnected(call.receive, services.pulse) as client, aclosing(services.runner.stream(run)) as events:
         if request.stream:
             await EventStream(events, run.draft.start).send(call)
         else:
@@ -86,7 +85,7 @@ async def _create_in_background(call: Call, run: Run, *, streamed: bool) -> Repl
     queued = await call.services.runner.launch(run)
     if run.feed is None or not streamed:
         return Reply(queued)
-    async with WhileConnected(call.receive), aclosing(run.feed.read()) as events:
+    async with WhileConnected(call.receive, call.services.pulse), aclosing(run.feed.read()) as events:
         await EventStream(events, _nothing_early).send(call)
     return None
 
@@ -147,10 +146,10 @@ async def count_input_tokens(call: Call) -> Reply:
 
 ROUTES = [
     Endpoint("POST", "/v1/responses", create, body=CreateResponse, reply=Response, streams=True),
-    Endpoint("GET", "/v1/responses", list_responses, query=ResponsesQuery, reply=Page),
+    Endpoint("GET", "/v1/responses", list_responses, query=ResponsesQuery, reply=ResponsePage),
     Endpoint("POST", "/v1/responses/input_tokens", count_input_tokens, body=CountInput, reply=InputTokens),
     Endpoint("GET", "/v1/responses/{id}", retrieve, query=RetrieveQuery, reply=Response),
     Endpoint("DELETE", "/v1/responses/{id}", delete, reply=Deleted),
     Endpoint("POST", "/v1/responses/{id}/cancel", cancel, reply=Response),
-    Endpoint("GET", "/v1/responses/{id}/input_items", input_items, query=ItemsQuery, reply=Page),
+    Endpoint("GET", "/v1/responses/{id}/input_items", input_items, query=ItemsQuery, reply=ItemPage),
 ]

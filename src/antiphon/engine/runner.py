@@ -96,9 +96,16 @@ class Runner:
 
         Raises only while nobody saw an event; later failures are events.
         """
+        prepared, draft = run.prepared, run.draft
+        carried = loop.run(
+            draft, prepared.model, prepared.turn, prepared.notes, now=self._now, estimate=lambda: self._estimated(run)
+        )
         try:
-            async for events in self._carried(run):
-                yield events
+            async with aclosing(carried) as batches:
+                async for events in batches:
+                    if draft.response.is_terminal:
+                        await self._keep(run)
+                    yield events
         except AntiphonError as error:
             if not run.is_visible:
                 raise
@@ -113,17 +120,6 @@ class Runner:
             raise
         finally:
             self._release(run)
-
-    async def _carried(self, run: Run) -> AsyncIterator[list[Event]]:
-        draft, prepared = run.draft, run.prepared
-        carried = loop.run(
-            draft, prepared.model, prepared.turn, prepared.notes, now=self._now, estimate=lambda: self._estimated(run)
-        )
-        async with aclosing(carried) as batches:
-            async for events in batches:
-                if draft.response.is_terminal and not run.is_kept:
-                    await self._keep(run)
-                yield events
 
     async def _failed(self, run: Run, error: AntiphonError) -> list[Event]:
         """End a run that had begun as failed, and keep it where that is possible."""

@@ -1,13 +1,12 @@
 """Deadlines of upstream calls, kept by one sweep instead of a timer for each read.
 
 A call says when it begins to wait and when it stops; the sweep looks four times a second at those that wait.
-A call that is not waiting, because our own reader is slow, is never late. What is late is cancelled, and the
-cancellation turns into `ProviderBroke` where the call leaves its `with` block.
+A call that is not waiting, because our own reader is slow, is never late. What is late is cancelled, and `over`
+turns the cancellation into `ProviderBroke`.
 """
 
 import asyncio
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal, overload
 
 from antiphon.errors import ProviderBroke
 
@@ -58,22 +57,22 @@ class Deadline:
         self.until = 0.0
 
     def expire(self) -> None:
-        """Cancel the waiting task; `__exit__` turns it into the error."""
+        """Cancel the waiting task."""
         self._late = True
         self.until = 0.0
         if self._task is not None:
             self._task.cancel()
 
-    def __enter__(self) -> Self:
-        self._sweep.add(self)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    @overload
+    def over(self, error: BaseException) -> BaseException: ...
+    @overload
+    def over(self, error: None) -> None: ...
+    def over(self, error: BaseException | None) -> BaseException | None:
+        """The call has ended with `error`: return that, or what it really was when this deadline cancelled it."""
         self._sweep.drop(self)
-        if self._late and self._task is not None and self._task.uncancel() == 0 and isinstance(error, asyncio.CancelledError):
-            raise late(self.phase, self.limit) from None
+        if self._late and self._task is not None and self._task.uncancel() == 0:
+            return late(self.phase, self.limit) if isinstance(error, asyncio.CancelledError) else error
+        return error
 
 
 class Deadlines:
@@ -91,14 +90,12 @@ class Deadlines:
         return self._loop.time()
 
     def call(self, total: float) -> Deadline:
-        """Return the deadlines of a call that begins now, for use in a `with` statement."""
-        return Deadline(self, total)
-
-    def add(self, call: Deadline) -> None:
-        """Look after `call` from now on."""
+        """Return the deadlines of a call that begins now; its `over` must be called when it ends."""
+        call = Deadline(self, total)
         self._calls.add(call)
         if self._timer is None and self._loop is not None:
             self._timer = self._loop.call_later(SWEEP, self._look)
+        return call
 
     def drop(self, call: Deadline) -> None:
         """Forget `call`."""

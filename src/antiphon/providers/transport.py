@@ -8,9 +8,9 @@ replaced once, silently.
 import asyncio
 import email.utils
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
 
 import aiohttp
 from msgspec import Struct
@@ -23,6 +23,7 @@ from antiphon.providers.deadlines import Deadline, Deadlines, late
 from antiphon.types.limits import Timeout
 
 MAX_ERROR_BYTES = 64 * 1024
+MAX_LIST_BYTES = 4 * 1024 * 1024
 MAX_ANSWER_BYTES = 256 * 1024 * 1024
 """Bytes that one answer may have; an endless stream ends here."""
 
@@ -42,30 +43,68 @@ class Endpoint(Struct, kw_only=True, frozen=True):
 
 
 class Answer:
-    """An upstream's answer whose head has arrived."""
+    """One request and its answer: `async with line.post(…) as answer`, entered when the head has arrived.
 
-    __slots__ = ("_deadline", "_response", "_size", "_timeout", "retry_after", "status", "streamed")
+    Leaving the block before the answer's end closes the connection, which tells the upstream to stop.
+    """
 
-    def __init__(self, response: aiohttp.ClientResponse, deadline: Deadline, timeout: Timeout, *, asked: bool) -> None:
-        self._response = response
-        self._deadline = deadline
-        self._timeout = timeout
+    __slots__ = ("_deadline", "_line", "_response", "_size", "_timeout", "body", "path", "retry_after", "status", "streamed")
+
+    def __init__(self, line: "Line", path: str, body: bytes, *, streamed: bool) -> None:
+        self._line = line
+        self._timeout = line.timeout
         self._size = 0
+        self.path = path
+        self.body = body
+        self.streamed = streamed
+        """Whether an event stream comes: as the answer's type says, else as it was asked for."""
+
+    async def __aenter__(self) -> Self:
+        deadline = self._deadline = self._line.deadlines.call(self._timeout.total)
+        deadline.wait("first_byte", self._timeout.first_byte_of(streamed=self.streamed))
+        try:
+            response = await self._line.open("POST", self.path, self.body)
+        except BaseException as error:
+            ended = deadline.over(error)
+            if ended is error:
+                raise
+            raise ended from None
+        deadline.rest()
+        self._response = response
         self.status = response.status
-        self.retry_after = _retry_after(response.headers.get("Retry-After"))
-        kind = response.headers.get("Content-Type", "")
-        self.streamed = True if kind.startswith("text/event-stream") else asked and not kind.startswith("application/json")
-        if response.headers.get("Content-Encoding", "identity") not in {"identity", ""}:
+        headers = response.headers
+        self.retry_after = _retry_after(headers.get("Retry-After"))
+        kind = headers.get("Content-Type", "")
+        self.streamed = kind.startswith("text/event-stream") or (
+            self.streamed and not kind.startswith("application/json")
+        )
+        if headers.get("Content-Encoding", "identity") not in {"identity", ""}:
+            await self.__aexit__(None, None, None)
             raise ProviderBroke("The provider compressed its answer although it was asked not to.")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        response = self._response
+        if response.content.at_eof():
+            response.release()
+        else:
+            response.close()
+        if error is None:
+            self._deadline.over(None)
+        elif (ended := self._deadline.over(error)) is not error:
+            raise ended from None
 
     async def read(self) -> bytes:
         """Return what has arrived, b"" at the end. Raises ProviderBroke."""
-        self._deadline.wait("idle", self._timeout.idle)
+        deadline = self._deadline
+        deadline.wait("idle", self._timeout.idle)
         try:
             data: bytes = await self._response.content.readany()
         except aiohttp.ClientError as exc:
             raise ProviderBroke("The provider's answer broke off.") from exc
-        self._deadline.rest()
+        deadline.rest()
         self._size += len(data)
         if self._size > MAX_ANSWER_BYTES:
             raise ProviderBroke("The provider's answer is too large.")
@@ -123,42 +162,31 @@ class Line:
 
     def __init__(self, transport: Transport, endpoint: Endpoint) -> None:
         self._transport = transport
-        self._timeout = endpoint.timeout
+        self.deadlines = transport.deadlines
+        self.timeout = endpoint.timeout
         self._base = endpoint.base_url.rstrip("/")
         self._urls: dict[str, URL] = {}
         self._headers = CIMultiDict({**_PROGRAM_HEADERS, **endpoint.headers})
         self._limits = aiohttp.ClientTimeout(total=None, sock_connect=endpoint.timeout.connect)
 
-    @asynccontextmanager
-    async def post(self, path: str, body: bytes, *, streamed: bool) -> AsyncIterator[Answer]:
-        """Send `body` and give the answer, whatever its status. Raises ProviderBroke.
-
-        Leaving the block early closes the connection, which tells the upstream to stop.
-        """
-        first_byte = self._timeout.first_byte_of(streamed=streamed)
-        with self._transport.deadlines.call(self._timeout.total) as deadline:
-            deadline.wait("first_byte", first_byte)
-            response = await self._open("POST", path, body)
-            deadline.rest()
-            try:
-                yield Answer(response, deadline, self._timeout, asked=streamed)
-            finally:
-                response.release() if response.content.at_eof() else response.close()
+    def post(self, path: str, body: bytes, *, streamed: bool) -> Answer:
+        """Return the exchange that sends `body`; entering it raises ProviderBroke, whatever the status is fine."""
+        return Answer(self, path, body, streamed=streamed)
 
     async def get(self, path: str) -> tuple[int, bytes]:
         """Return status and body of a small document. Raises ProviderBroke."""
-        with self._transport.deadlines.call(min(10.0, self._timeout.total)) as deadline:
-            deadline.wait("first_byte", 10.0)
-            response = await self._open("GET", path, None)
-            try:
-                data = await response.content.read(4 * 1024 * 1024)
-            except aiohttp.ClientError as exc:
-                raise ProviderBroke("The provider's answer broke off.") from exc
-            finally:
-                response.close()
-            return response.status, data
+        try:
+            async with asyncio.timeout(min(10.0, self.timeout.total)):
+                response = await self.open("GET", path, None)
+                try:
+                    return response.status, await response.content.read(MAX_LIST_BYTES)
+                finally:
+                    response.close()
+        except (TimeoutError, aiohttp.ClientError) as exc:
+            raise ProviderBroke("The provider did not answer.") from exc
 
-    async def _open(self, method: str, path: str, body: bytes | None) -> aiohttp.ClientResponse:
+    async def open(self, method: str, path: str, body: bytes | None) -> aiohttp.ClientResponse:
+        """Return the answer's head; a connection that had died in the pool is replaced once. Raises ProviderBroke."""
         began = time.monotonic()
         try:
             return await self._request(method, path, body)
@@ -183,7 +211,7 @@ class Line:
     def _broke(self, exc: Exception) -> ProviderBroke:
         """Return the error for a request that got no answer; addresses stay in the log."""
         if isinstance(exc, aiohttp.ConnectionTimeoutError):
-            return late("connect", self._timeout.connect)
+            return late("connect", self.timeout.connect)
         if isinstance(exc, aiohttp.ClientConnectorError):
             return ProviderBroke("The provider can't be reached.", code="provider_unreachable")
         if isinstance(exc, aiohttp.ServerDisconnectedError):

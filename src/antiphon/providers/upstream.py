@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator
 
 from antiphon.errors import ProviderError
-from antiphon.ports import Codec, Parser
-from antiphon.providers.transport import Answer, Line
+from antiphon.ports import Codec
+from antiphon.providers.transport import Line
 from antiphon.telemetry import Level, log
 from antiphon.types.chunks import Chunk, Stop
 from antiphon.types.profiles import Profile
@@ -34,32 +34,22 @@ class UpstreamModel:
                     if answer.status != 200:
                         raise self._codec.refusal(answer.status, await answer.head(), answer.retry_after)
                     parser = self._codec.parser(sent, self.profile, streamed=answer.streamed)
-                    async for chunks in _chunks(answer, parser):
-                        yield chunks
+                    is_over = False
+                    while not is_over:
+                        data = await answer.read()
+                        said = parser.feed(data) if data else parser.close()
+                        is_over = not data or (bool(said) and isinstance(said[-1], Stop))
+                        if said:
+                            yield said
+                        if parser.failure is not None:
+                            raise parser.failure
+                    await answer.settle()
                     return
             except ProviderError as error:
                 error.provider = self._provider
                 _log(error, self.name, attempt)
                 if error.code != "empty_answer" or attempt == TRIES:
                     raise
-
-
-async def _chunks(answer: Answer, parser: Parser) -> AsyncIterator[list[Chunk]]:
-    """Yield what each read says; a failure is raised after what was said before it."""
-    while data := await answer.read():
-        said = parser.feed(data)
-        if said:
-            yield said
-        if parser.failure is not None:
-            raise parser.failure
-        if said and isinstance(said[-1], Stop):
-            await answer.settle()
-            return
-    said = parser.close()
-    if said:
-        yield said
-    if parser.failure is not None:
-        raise parser.failure
 
 
 def _log(error: ProviderError, model: str, attempt: int) -> None:
