@@ -1,20 +1,32 @@
 """Tools that a provider doesn't know, told as functions, and the way back.
 
 A freeform (custom) tool becomes a function with one string, `input`; a tool of a namespace takes its
-namespace into its name. The names that come back are raised again to what the request called them.
+namespace into its name. The names and inputs that come back are raised again to what the request called them.
 """
 
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import msgspec
 from msgspec import UNSET, Raw, Struct
 
 from antiphon.errors import Unsupported
+from antiphon.types.content import JsonObject
+from antiphon.types.decoding import explain
 from antiphon.types.items import AdditionalTools
 from antiphon.types.profiles import Profile
-from antiphon.types.tools import AllowedTools, CustomTool, FunctionTool, NamespaceTool, Tool
+from antiphon.types.tools import (
+    HOSTED,
+    AllowedTools,
+    CustomChoice,
+    CustomTool,
+    FunctionChoice,
+    FunctionTool,
+    NamespaceTool,
+    Tool,
+)
 from antiphon.types.turns import ToolName, Turn
 
 _TOOL: msgspec.json.Decoder[Tool] = msgspec.json.Decoder(FunctionTool | CustomTool | NamespaceTool)
@@ -29,12 +41,19 @@ _LEFT_OUT = ("web_search", "tool_search")
 
 
 class Function(Struct, frozen=True, omit_defaults=True):
-    """A function as it is offered upstream."""
+    """A function as it is offered upstream; not every server takes one without parameters."""
 
     name: str
+    parameters: Raw
     description: str | None = None
-    parameters: Raw = _EMPTY
     strict: bool | None = None
+
+
+class Forced(Struct, frozen=True):
+    """The one tool that must be called, by its upstream name."""
+
+    kind: Literal["function", "custom"]
+    name: str
 
 
 class Toolbox(Struct, frozen=True):
@@ -50,14 +69,21 @@ class Toolbox(Struct, frozen=True):
         """Return the upstream name of a tool, also of one that is no longer offered."""
         return self.wire.get((namespace, name)) or flat_name(name, namespace)
 
+    def forced_name(self, name: str) -> str:
+        """Return the upstream name of a forced tool, which may stand in a namespace."""
+        return next((wire for (_, plain), wire in self.wire.items() if plain == name), name)
+
 
 def flat_name(name: str, namespace: str | None) -> str:
     """Return one name of at most 64 plain characters for a tool; a name that fits is left as it is."""
     whole = f"{namespace}__{name}" if namespace else name
     if _PLAIN_NAME.match(whole):
         return whole
-    digest = hashlib.sha256(whole.encode()).hexdigest()[:8]
-    return re.sub(r"[^A-Za-z0-9_-]", "_", whole)[:55] + "_" + digest
+    return _digested(whole, re.sub(r"[^A-Za-z0-9_-]", "_", whole))
+
+
+def _digested(whole: str, shown: str) -> str:
+    return f"{shown[:55]}_{hashlib.sha256(whole.encode()).hexdigest()[:8]}"
 
 
 def lower(turn: Turn, profile: Profile) -> Toolbox:
@@ -71,15 +97,64 @@ def lower(turn: Turn, profile: Profile) -> Toolbox:
     for place, item in enumerate(turn.items):
         if isinstance(item.view, AdditionalTools):
             for index, raw in enumerate(item.view.tools):
-                boxed.offer(_view(raw), raw, f"{turn.path(place)}.tools[{index}]")
-    return Toolbox(boxed.functions, boxed.custom, boxed.wire, boxed.names, boxed.notes)
+                path = f"{turn.path(place)}.tools[{index}]"
+                boxed.offer(_view(raw, path), raw, path)
+    return Toolbox(list(boxed.functions.values()), list(boxed.custom.values()), boxed.wire, boxed.names, boxed.notes)
 
 
-def _view(raw: Raw) -> Tool | None:
+def choose(turn: Turn, box: Toolbox, profile: Profile) -> Literal["none", "required"] | Forced | None:
+    """Return what `tool_choice` asks of the provider, None for a free choice; allow lists are in the box already.
+
+    Raises Unsupported for a tool of the provider's own, and where the model can't be forced.
+    """
+    choice = turn.tool_choice
+    if choice == "auto" or (isinstance(choice, AllowedTools) and choice.mode == "auto"):
+        return None
+    if choice == "none":
+        return "none"
+    if not profile.forced_tools:
+        raise Unsupported("This model can't be forced to call a tool.", param="tool_choice")
+    if choice == "required" or isinstance(choice, AllowedTools):
+        return "required"
+    if isinstance(choice, CustomChoice) and any(tool.name == choice.name for tool in box.custom):
+        return Forced("custom", choice.name)
+    if isinstance(choice, FunctionChoice | CustomChoice):
+        return Forced("function", box.forced_name(choice.name))
+    raise Unsupported(f"Tool choice '{choice.type}' is not available with this provider.", param="tool_choice")
+
+
+def freeform_input(arguments: str) -> str:
+    """Return a freeform tool's input from the arguments of the function it was lowered to, cut ones too."""
+    for ending in ("", '"}', "}"):
+        try:
+            parsed = msgspec.json.decode(arguments + ending)
+        except (msgspec.MsgspecError, RecursionError):
+            continue
+        if isinstance(parsed, dict) and isinstance(parsed.get("input", ""), str) and parsed.keys() <= {"input"}:
+            return str(parsed.get("input", ""))
+    return arguments
+
+
+def freeform_arguments(given: str) -> str:
+    """Return the arguments that tell a freeform tool's input to a function."""
+    return msgspec.json.encode({"input": given}).decode()
+
+
+def tool_format(tool: CustomTool) -> JsonObject:
+    """Return the format of a freeform tool's input; text when none is given."""
+    given = msgspec.json.decode(tool.format) if tool.format is not UNSET else None
+    return given if isinstance(given, dict) else {"type": "text"}
+
+
+def _view(raw: Raw, path: str) -> Tool | None:
+    """Return the view of a tool, None for a hosted one. Raises BadRequest for what is no tool."""
     try:
         return _TOOL.decode(raw)
-    except msgspec.ValidationError:
-        return None
+    except msgspec.ValidationError as error:
+        given = msgspec.json.decode(raw)
+        if isinstance(given, dict) and given.get("type") in HOSTED:
+            return None
+        raise explain(str(error), path) from None
 
 
 def _allowed(turn: Turn) -> frozenset[str] | None:
@@ -94,8 +169,8 @@ class _Boxing:
     def __init__(self, profile: Profile, allowed: frozenset[str] | None) -> None:
         self.profile = profile
         self.allowed = allowed
-        self.functions: list[Function] = []
-        self.custom: list[CustomTool] = []
+        self.functions: dict[str, Function] = {}  # by upstream name: a tool offered again replaces the first
+        self.custom: dict[str, CustomTool] = {}
         self.wire: dict[tuple[str | None, str], str] = {}
         self.names: dict[str, ToolName] = {}
         self.notes: list[str] = []
@@ -123,26 +198,29 @@ class _Boxing:
         if tool.strict and strict is None:
             self.notes.append(f"tools: strict of '{tool.name}' left out")
         given = bytes(tool.parameters) != b"null"
-        self.functions.append(Function(name, tool.description, tool.parameters if given else _EMPTY, strict))
+        self.functions[name] = Function(name, tool.parameters if given else _EMPTY, tool.description, strict)
 
     def _freeform(self, tool: CustomTool, namespace: str | None) -> None:
         if self.profile.custom_tools and namespace is None:
             if self.allowed is None or tool.name in self.allowed:
-                self.custom.append(tool)
+                self.custom[tool.name] = tool
             return
         name = self._name(tool.name, namespace, custom=True)
         if name is None:
             return
-        if tool.format is not UNSET and msgspec.json.decode(tool.format).get("type") != "text":
+        if tool_format(tool).get("type") != "text":
             self.notes.append(f"tools: grammar of '{tool.name}' is described, not enforced")
-        self.functions.append(Function(name, _freeform_description(tool), _FREEFORM))
+        self.functions[name] = Function(name, _FREEFORM, _freeform_description(tool))
 
     def _name(self, name: str, namespace: str | None, *, custom: bool) -> str | None:
         """Register a tool and return its upstream name, None when an allow list leaves it out."""
         if self.allowed is not None and name not in self.allowed:
             return None
-        wire = flat_name(name, namespace)
+        wire = self.wire.get((namespace, name)) or flat_name(name, namespace)
+        if self.functions.get(wire) is not None and (namespace, name) not in self.wire:
+            wire = _digested(f"{namespace}\n{name}", wire)  # another tool has that name already
         self.wire[namespace, name] = wire
+        self.names.pop(wire, None)
         if custom or wire != name:
             self.names[wire] = ToolName(name, namespace, custom)
         return wire
@@ -154,10 +232,7 @@ class _Boxing:
 
 
 def _freeform_description(tool: CustomTool) -> str:
-    described = tool.description or ""
-    if tool.format is UNSET:
-        return described
-    grammar = msgspec.json.decode(tool.format)
+    described, grammar = tool.description or "", tool_format(tool)
     definition = grammar.get("definition")
     if not definition:
         return described

@@ -8,55 +8,72 @@ bytes is an event too, because some servers leave out the last blank line.
 MAX_EVENT = 8 * 1024 * 1024
 """Bytes that one event may have before the stream counts as broken; the largest seen are inline images."""
 
-
-class EventTooLarge(Exception):
-    """An event grew past MAX_EVENT."""
+NOTHING = frozenset({b"", b'""', b"null"})
+"""Data of events that some servers send only to keep a connection open."""
 
 
 class Reader:
     """Splits one stream into the data of its events; names and ids of events are not needed by any format."""
 
-    __slots__ = ("_after_cr", "_data", "_first", "_rest")
+    __slots__ = ("_after_cr", "_at_start", "_data", "_held", "_held_size", "_size", "is_too_large")
 
     def __init__(self) -> None:
-        self._rest = b""
+        self.is_too_large = False
+        """An event grew past MAX_EVENT; nothing is read any more."""
+        self._held: list[bytes] = []  # the pieces of a line whose end has not come
+        self._held_size = 0
         self._data: list[bytes] = []
-        self._first = True
+        self._size = 0  # of the lines since the last blank one
+        self._at_start = True
         self._after_cr = False
 
     def feed(self, received: bytes) -> list[bytes]:
-        """Return the data of every event that `received` completes. Raises EventTooLarge."""
+        """Return the data of every event that `received` completes."""
         if self._after_cr or b"\r" in received:
             received = self._plain(received)
-        text = self._rest + received if self._rest else received
-        if self._first:
-            if len(text) < 3 and b"\xef\xbb\xbf".startswith(text):
-                self._rest = text
-                return []
-            text, self._first = text.removeprefix(b"\xef\xbb\xbf"), False
-        lines = text.split(b"\n")
-        self._rest = lines.pop()
-        if len(self._rest) > MAX_EVENT:
-            raise EventTooLarge
-        return self._events(lines)
+        if not received or self.is_too_large:
+            return []
+        self._held.append(received)
+        self._held_size += len(received)
+        if self._at_start:
+            self._drop_bom()
+        lines: list[bytes] = []
+        if b"\n" in received:  # a long line is joined once, however small its pieces were
+            lines = b"".join(self._held).split(b"\n")
+            rest = lines.pop()
+            self._held, self._held_size = ([rest] if rest else []), len(rest)
+        events = self._events(lines)
+        self.is_too_large |= self._size + self._held_size > MAX_EVENT
+        return events
 
     def close(self) -> list[bytes]:
         """Return the data of an event that was not closed by a blank line."""
-        rest, self._rest = self._rest, b""
-        return self._events([rest, b""])
+        rest, self._held = b"".join(self._held), []
+        return [] if self.is_too_large else self._events([rest, b""])
 
     def _events(self, lines: list[bytes]) -> list[bytes]:
         events: list[bytes] = []
         data = self._data
         for line in lines:
+            if not line:
+                if data:
+                    events.append(data[0] if len(data) == 1 else b"\n".join(data))
+                    data.clear()
+                self._size = 0
+                continue
+            self._size += len(line)
+            if self._size > MAX_EVENT:
+                return events
             if line[:5] == b"data:":
                 data.append(line[6:] if line[5:6] == b" " else line[5:])
-            elif not line and data:
-                events.append(data[0] if len(data) == 1 else b"\n".join(data))
-                data.clear()
-        if len(data) > 1 and sum(map(len, data)) > MAX_EVENT:
-            raise EventTooLarge
         return events
+
+    def _drop_bom(self) -> None:
+        text = b"".join(self._held)
+        if len(text) < 3 and b"\xef\xbb\xbf".startswith(text):
+            return
+        text = text.removeprefix(b"\xef\xbb\xbf")
+        self._at_start, self._held, self._held_size = False, [text], len(text)
 
     def _plain(self, received: bytes) -> bytes:
         """Turn CRLF and CR into LF; a CR at the end may be half of a CRLF."""

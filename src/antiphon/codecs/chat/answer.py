@@ -12,13 +12,16 @@ import msgspec
 from msgspec import Raw, Struct
 
 from antiphon.codecs.chat.think import ThinkTags
+from antiphon.codecs.logprobs import Token, logprobs
+from antiphon.codecs.lowering import freeform_input
+from antiphon.codecs.mending import Unreadable, read
 from antiphon.codecs.refusals import reported
-from antiphon.codecs.sse import EventTooLarge, Reader
+from antiphon.codecs.sse import NOTHING, Reader
 from antiphon.codecs.usage import chat_usage
 from antiphon.errors import ProviderBroke, ProviderError
 from antiphon.types import chunks
 from antiphon.types.chunks import Chunk
-from antiphon.types.content import JsonObject, Logprob, TopLogprob
+from antiphon.types.content import JsonObject
 from antiphon.types.profiles import Profile
 from antiphon.types.turns import ToolName, UpstreamRequest
 
@@ -26,13 +29,13 @@ _encode = msgspec.json.Encoder().encode
 
 _ENDINGS: dict[str, chunks.Stop] = {
     **dict.fromkeys(
-        ("stop", "tool_calls", "function_call", "tool_use", "toolUse", "end_turn", "stop_sequence", "eos", "complete"),
+        ("stop", "tool_calls", "function_call", "tool_use", "tooluse", "end_turn", "stop_sequence", "eos", "complete"),
         chunks.Stop("completed"),
     ),
     **dict.fromkeys(("length", "max_tokens", "model_length"), chunks.Stop("incomplete", "max_output_tokens")),
     **dict.fromkeys(("content_filter", "safety"), chunks.Stop("incomplete", "content_filter")),
 }
-"""finish_reason to the end of a turn, the names of look-alikes among them; any other one is a failure."""
+"""finish_reason in lower case to the end of a turn, look-alikes' names among them; any other one is a failure."""
 
 
 class _Function(Struct):
@@ -63,27 +66,15 @@ class _Delta(Struct):
     reasoning_details: list[JsonObject] | None = None
     tool_calls: list[_CallPiece] | None = None
     function_call: _Function | None = None
-    annotations: list[Raw] | None = None
-
-
-class _TopToken(Struct):
-    token: str
-    logprob: float
-    bytes: list[int] | None = None
-
-
-class _Token(Struct):
-    token: str
-    logprob: float
-    bytes: list[int] | None = None
-    top_logprobs: list[_TopToken] | None = None
+    annotations: list[JsonObject] | None = None
 
 
 class _Logprobs(Struct):
-    content: list[_Token] | None = None
+    content: list[Token] | None = None
 
 
 class _Choice(Struct):
+    error: Any = None
     delta: _Delta | None = None
     message: _Delta | None = None
     finish_reason: str | None = None
@@ -91,10 +82,16 @@ class _Choice(Struct):
 
 
 class _Document(Struct):
+    """A chunk or the whole answer; `object`, `message`, `code` and `type` are those of an error told flat."""
+
     choices: list[_Choice] | None = None
     usage: JsonObject | None = None
     error: Any = None
     service_tier: str | None = None
+    object: Any = None
+    type: Any = None
+    message: Any = None
+    code: Any = None
 
 
 _decode = msgspec.json.Decoder(_Document).decode
@@ -127,10 +124,14 @@ class _Answer:
         self._stopped = False
 
     def _document(self, document: _Document, out: list[Chunk]) -> None:
-        if document.error:
-            self.failure = reported(document.error)
+        if document.error or document.object == "error" or document.type == "error":
+            flat = {"message": document.message, "code": document.code, "type": document.type}
+            self.failure = reported(document.error or flat)
             return
         for choice in document.choices or ():
+            if choice.error:
+                self.failure = reported(choice.error)
+                return
             said = choice.delta or choice.message
             if said is not None:
                 self._said(said, choice.logprobs, out)
@@ -138,16 +139,16 @@ class _Answer:
         if document.usage and (used := chat_usage(document.usage)):
             out.append(chunks.Used(used, document.service_tier))
 
-    def _said(self, said: _Delta, logprobs: _Logprobs | None, out: list[Chunk]) -> None:
+    def _said(self, said: _Delta, given: _Logprobs | None, out: list[Chunk]) -> None:
         if thought := self._thought(said):
             self._reason(thought, out)
         if said.content:
-            self._content(said.content, logprobs, out)
+            self._content(said.content, given, out)
         if said.refusal:
             self._said_something = True
             out.append(chunks.Refused(said.refusal))
         if said.annotations:
-            out += [chunks.Annotated(_annotation(raw)) for raw in said.annotations]
+            out += [chunks.Annotated(_annotation(annotation)) for annotation in said.annotations]
         for piece in said.tool_calls or ():
             self._call_piece(piece, out)
         if said.function_call is not None:
@@ -155,13 +156,13 @@ class _Answer:
 
     # text and reasoning
 
-    def _content(self, content: str | list[JsonObject], logprobs: _Logprobs | None, out: list[Chunk]) -> None:
+    def _content(self, content: str | list[JsonObject], given: _Logprobs | None, out: list[Chunk]) -> None:
         if isinstance(content, str):
             if self._tags is not None:
                 for is_thought, text in self._tags.feed(content):
                     self._reason(text, out) if is_thought else self._text(text, None, out)
             else:
-                self._text(content, logprobs, out)
+                self._text(content, given, out)
             return
         for part in content:
             if part.get("type") == "thinking":
@@ -169,12 +170,12 @@ class _Answer:
                 texts = inner if isinstance(inner, list) else [{"text": inner}]
                 self._reason("".join(str(text.get("text") or "") for text in texts), out)
             elif isinstance(part.get("text"), str):
-                self._text(part["text"], logprobs, out)
+                self._text(part["text"], None, out)
 
-    def _text(self, text: str, logprobs: _Logprobs | None, out: list[Chunk]) -> None:
+    def _text(self, text: str, given: _Logprobs | None, out: list[Chunk]) -> None:
         if text and not text.isspace():
             self._said_something = True
-        out.append(chunks.Text(text, _logprobs(logprobs)) if logprobs else chunks.Text(text))
+        out.append(chunks.Text(text, logprobs(given.content or ())) if given else chunks.Text(text))
 
     def _reason(self, text: str, out: list[Chunk]) -> None:
         if text:
@@ -199,7 +200,6 @@ class _Answer:
         given = piece.function or piece.custom
         name = (given.name if given else None) or ""
         call = self._call_of(piece, name)
-        self._said_something = True
         if not call.name and name:
             call.name = name
         text = piece.custom.input if piece.custom else _arguments(piece.function)
@@ -233,7 +233,7 @@ class _Answer:
     def _open(self, call: _Call, out: list[Chunk], *, native: bool) -> None:
         """Open a call under the name that the request knows it by."""
         known = self._sent.names.get(call.name)
-        call.is_open = True
+        call.is_open = self._said_something = True
         if known is None:
             out.append(chunks.CallOpened(call.key, call.id, call.name, custom=native))
             return
@@ -250,7 +250,7 @@ class _Answer:
         if self._tags is not None:
             for is_thought, text in self._tags.close():
                 self._reason(text, out) if is_thought else self._text(text, None, out)
-        stop = _ENDINGS.get(self._finish or "")
+        stop = _ENDINGS.get((self._finish or "").lower())
         if stop is None:
             how = f"ended with finish_reason '{self._finish}'" if self._finish else "never ended"
             self.failure = ProviderBroke(f"The provider's answer {how}.")
@@ -259,15 +259,16 @@ class _Answer:
             self.failure = ProviderBroke("The provider's answer is empty.", code="empty_answer")
             return
         for call in self._calls:
-            self._close_call(call, out)
+            if call.is_open:  # arguments that never got a name are nothing that a client could act on
+                self._close_call(call, out, is_whole=stop.status == "completed")
         out.append(stop)
 
-    def _close_call(self, call: _Call, out: list[Chunk]) -> None:
-        if not call.is_open:
-            return  # arguments that never got a name: nothing that a client could act on
+    def _close_call(self, call: _Call, out: list[Chunk], *, is_whole: bool) -> None:
+        """Say the rest of a call. Which one was cut by an early end is not known here, so `Stop` closes them then."""
         if call.held:
-            out.append(chunks.CallDelta(call.key, _freeform("".join(call.held))))
-        out.append(chunks.CallClosed(call.key))
+            out.append(chunks.CallDelta(call.key, freeform_input("".join(call.held))))
+        if is_whole:
+            out.append(chunks.CallClosed(call.key))
 
 
 class StreamParser(_Answer):
@@ -280,9 +281,8 @@ class StreamParser(_Answer):
     def feed(self, data: bytes) -> list[Chunk]:
         """Return the chunks completed by `data`."""
         out: list[Chunk] = []
-        try:
-            self._read(self._reader.feed(data), out)
-        except EventTooLarge:
+        self._read(self._reader.feed(data), out)
+        if self._reader.is_too_large and not self._stopped and self.failure is None:
             self.failure = ProviderBroke("The provider sent an event that is too large.")
         return out
 
@@ -300,11 +300,11 @@ class StreamParser(_Answer):
             if data.startswith(b"[DONE]"):
                 self._end(out)
                 return
-            if not data.strip():
-                continue
             try:
-                document = _decode(data)
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                document = read(_decode, data)
+            except Unreadable:
+                if data.strip() in NOTHING:
+                    continue
                 self.failure = ProviderBroke("The provider sent an event that can't be read.")
                 return
             self._document(document, out)
@@ -326,8 +326,8 @@ class WholeParser(_Answer):
         """Return the whole answer."""
         out: list[Chunk] = []
         try:
-            document = _decode(b"".join(self._pieces))
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            document = read(_decode, b"".join(self._pieces).removeprefix(b"\xef\xbb\xbf"))
+        except Unreadable:
             self.failure = ProviderBroke("The provider's answer can't be read.")
             return out
         self._document(document, out)
@@ -337,43 +337,12 @@ class WholeParser(_Answer):
 
 def _arguments(function: _Function | None) -> str | None:
     """Return a piece of arguments as text; some servers send the parsed object."""
-    if function is None or not isinstance(function.arguments, dict):
-        return function.arguments if function else None
-    return _encode(function.arguments).decode()
+    given = function.arguments if function else None
+    return _encode(given).decode() if isinstance(given, dict) else given
 
 
-def _freeform(arguments: str) -> str:
-    """Return a freeform tool's input from the arguments of the function it was lowered to."""
-    try:
-        parsed = msgspec.json.decode(arguments)
-    except (msgspec.MsgspecError, RecursionError):
-        return arguments
-    if isinstance(parsed, dict) and isinstance(parsed.get("input"), str):
-        return str(parsed["input"])
-    return arguments
-
-
-def _logprobs(given: _Logprobs) -> list[Logprob]:
-    return [
-        Logprob(
-            token=token.token,
-            logprob=token.logprob,
-            bytes=_bytes(token),
-            top_logprobs=[
-                TopLogprob(token=top.token, logprob=top.logprob, bytes=_bytes(top)) for top in token.top_logprobs or ()
-            ],
-        )
-        for token in given.content or ()
-    ]
-
-
-def _bytes(token: _Token | _TopToken) -> list[int]:
-    return token.bytes if token.bytes is not None else list(token.token.encode())
-
-
-def _annotation(raw: Raw) -> Raw:
+def _annotation(given: JsonObject) -> Raw:
     """Return a chat annotation as the Responses API nests it: `url_citation` flat."""
-    given = msgspec.json.decode(raw)
     kind = given.get("type")
-    inner = given.get(kind) if isinstance(given, dict) else None
-    return Raw(_encode({"type": kind, **inner})) if isinstance(inner, dict) else raw
+    inner = given.get(kind) if isinstance(kind, str) else None
+    return Raw(_encode({"type": kind, **inner} if isinstance(inner, dict) else given))

@@ -8,6 +8,17 @@ from antiphon.ports import Parser
 from antiphon.types.profiles import Profile
 from antiphon.types.turns import Turn, UpstreamRequest
 
+_PARAMS = {
+    "messages": "input",
+    "max_tokens": "max_output_tokens",
+    "max_completion_tokens": "max_output_tokens",
+    "response_format": "text.format",
+    "reasoning_effort": "reasoning.effort",
+    "verbosity": "text.verbosity",
+    "logprobs": "include",
+}
+"""Parameters of Chat Completions that the Responses API calls otherwise."""
+
 
 class ChatCodec:
     """Chat Completions."""
@@ -19,7 +30,7 @@ class ChatCodec:
         return StreamParser(sent, profile) if streamed else WholeParser(sent, profile)
 
     def refusal(self, status: int, body: bytes, retry_after: float | None) -> ProviderError:
-        return refusal(status, body, retry_after)
+        return refusal(status, body, retry_after, params=_PARAMS)
 
 
 CHAT = ChatCodec()

@@ -1,12 +1,14 @@
 """A turn as the body of `POST /chat/completions`."""
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from antiphon.codecs.lowering import Toolbox, lower
+from antiphon.codecs.demands import check, check_part, hints, wants_logprobs
+from antiphon.codecs.lowering import Forced, Toolbox, choose, freeform_arguments, lower, tool_format
 from antiphon.errors import Unsupported
 from antiphon.types.content import (
     InputAudio,
@@ -34,13 +36,11 @@ from antiphon.types.items import (
     Reasoning,
 )
 from antiphon.types.kept import Kept
-from antiphon.types.profiles import Hint, Profile
+from antiphon.types.profiles import Profile
 from antiphon.types.responses import CreateResponse, JsonObjectFormat, JsonSchemaFormat, TextFormat
-from antiphon.types.tools import AllowedTools, CustomChoice, FunctionChoice
 from antiphon.types.turns import Turn, UpstreamRequest
 
 _encode = msgspec.json.Encoder().encode
-_LOGPROBS = "message.output_text.logprobs"
 
 
 class _CalledFunction(Struct):
@@ -100,17 +100,18 @@ class _Body(Struct, omit_defaults=True):
 
 def encode(turn: Turn, profile: Profile) -> UpstreamRequest:
     """Return the request. Raises BadRequest or Unsupported with the path of what can't be said."""
-    request, notes = turn.request, []
+    request = turn.request
+    check(request, profile)
     box = lower(turn, profile)
-    notes += box.notes
+    notes = list(box.notes)
     body = _Body(model=turn.model, messages=_Messages(turn, profile, box, notes).all(), stream=turn.stream)
     if turn.stream and profile.stream_usage:
         body.stream_options = {"include_usage": True}
     _sampling(body, request, profile)
-    _tools(body, turn, box, profile)
-    _format(body, request, profile)
-    _reasoning(body, request, profile)
-    _hints(body, request, profile, notes)
+    _tools(body, turn, box, profile, notes)
+    _format(body, request)
+    for hint, value in hints(request, profile, notes).items():
+        setattr(body, hint, value)
     summarize = request.reasoning is not None and bool(request.reasoning.summary or request.reasoning.generate_summary)
     return UpstreamRequest(
         path="/chat/completions", body=_encode(body), names=box.names, notes=notes, summarize=summarize
@@ -119,80 +120,35 @@ def encode(turn: Turn, profile: Profile) -> UpstreamRequest:
 
 def _sampling(body: _Body, request: CreateResponse, profile: Profile) -> None:
     setattr(body, profile.max_tokens_field, request.max_output_tokens)
-    if not profile.temperature and (request.temperature not in {None, 1} or request.top_p not in {None, 1}):
-        param = "temperature" if request.temperature not in {None, 1} else "top_p"
-        raise Unsupported(f"'{param}' is not available with this model.", param=param)
     if profile.temperature:
         body.temperature, body.top_p = request.temperature, request.top_p
     body.presence_penalty, body.frequency_penalty = request.presence_penalty, request.frequency_penalty
-    wanted = _LOGPROBS in (request.include or ())
-    if not profile.logprobs and (wanted or request.top_logprobs):
-        param = "top_logprobs" if request.top_logprobs else "include"
-        raise Unsupported("Log probabilities are not available with this model.", param=param)
-    if wanted:
+    if wants_logprobs(request):
         body.logprobs, body.top_logprobs = True, request.top_logprobs or None
+    if request.reasoning is not None and profile.effort == "reasoning_effort":
+        body.reasoning_effort = request.reasoning.effort
 
 
-def _format(body: _Body, request: CreateResponse, profile: Profile) -> None:
+def _format(body: _Body, request: CreateResponse) -> None:
     match request.text.format if request.text else None:
         case JsonSchemaFormat() as chosen:
-            if not profile.json_schema:
-                raise Unsupported("JSON schema output is not available with this model.", param="text.format")
-            schema = {"name": chosen.name, "schema": chosen.schema}
+            schema: JsonObject = {"name": chosen.name, "schema": chosen.schema}
             if chosen.strict is not None:
                 schema["strict"] = chosen.strict
             if chosen.description is not None:
                 schema["description"] = chosen.description
             body.response_format = {"type": "json_schema", "json_schema": schema}
         case JsonObjectFormat():
-            if not profile.json_object:
-                raise Unsupported("JSON output is not available with this model.", param="text.format")
             body.response_format = {"type": "json_object"}
         case TextFormat() | None:
             pass
 
 
-def _reasoning(body: _Body, request: CreateResponse, profile: Profile) -> None:
-    options = request.reasoning
-    if options is None:
-        return
-    if options.mode == "pro":
-        raise Unsupported("Reasoning mode 'pro' is not available with this provider.", param="reasoning.mode")
-    if options.context == "all_turns":
-        raise Unsupported("'all_turns' is not available with this provider.", param="reasoning.context")
-    if options.effort is None:
-        return
-    if profile.effort == "reasoning_effort":
-        body.reasoning_effort = options.effort
-    elif options.effort != "none":
-        raise Unsupported("This model knows no reasoning effort.", param="reasoning.effort")
-
-
-def _hints(body: _Body, request: CreateResponse, profile: Profile, notes: list[str]) -> None:
-    """Pass the hints that the provider takes; they change no answer's meaning, so others are left out."""
-    given: dict[Hint, str | None] = {
-        "user": request.user,
-        "safety_identifier": request.safety_identifier,
-        "prompt_cache_key": request.prompt_cache_key,
-        "prompt_cache_retention": request.prompt_cache_retention,
-        "service_tier": request.service_tier if request.service_tier not in {"auto", "default"} else None,
-        "verbosity": request.text.verbosity if request.text else None,
-    }
-    for hint, value in given.items():
-        if value is None:
-            continue
-        if hint in profile.hints:
-            setattr(body, hint, value)
-        else:
-            notes.append(f"{'text.verbosity' if hint == 'verbosity' else hint} left out")
-    if request.prompt_cache_options is not None:
-        notes.append("prompt_cache_options left out")
-
-
 # -- tools ----------------------------------------------------------------------------------------------------
 
 
-def _tools(body: _Body, turn: Turn, box: Toolbox, profile: Profile) -> None:
+def _tools(body: _Body, turn: Turn, box: Toolbox, profile: Profile, notes: list[str]) -> None:
+    choice = choose(turn, box, profile)
     if not box.functions and not box.custom:
         return
     if not profile.tools:
@@ -203,11 +159,16 @@ def _tools(body: _Body, turn: Turn, box: Toolbox, profile: Profile) -> None:
         if tool.description is not None:
             custom["description"] = tool.description
         if tool.format is not UNSET:
-            custom["format"] = _custom_format(msgspec.json.decode(tool.format))
+            custom["format"] = _custom_format(tool_format(tool))
         body.tools.append({"type": "custom", "custom": custom})
-    if turn.request.parallel_tool_calls is False and profile.parallel_switch:
-        body.parallel_tool_calls = False
-    body.tool_choice = _choice(turn, box, profile)
+    body.tool_choice = (
+        {"type": choice.kind, choice.kind: {"name": choice.name}} if isinstance(choice, Forced) else choice
+    )
+    if turn.request.parallel_tool_calls is False:
+        if profile.parallel_switch:
+            body.parallel_tool_calls = False
+        else:
+            notes.append("parallel_tool_calls left out: this provider can't be told to make one call at a time")
 
 
 def _custom_format(given: JsonObject) -> JsonObject:
@@ -217,36 +178,10 @@ def _custom_format(given: JsonObject) -> JsonObject:
     return {"type": "grammar", "grammar": {key: given[key] for key in ("syntax", "definition") if key in given}}
 
 
-def _choice(turn: Turn, box: Toolbox, profile: Profile) -> str | JsonObject | None:
-    choice = turn.tool_choice
-    if choice == "auto":
-        return None
-    if choice == "none":
-        return "none"
-    if isinstance(choice, AllowedTools) and choice.mode == "auto":
-        return None
-    if not profile.forced_tools:
-        raise Unsupported("This model can't be forced to call a tool.", param="tool_choice")
-    if choice == "required" or isinstance(choice, AllowedTools):
-        return "required"
-    if isinstance(choice, CustomChoice) and any(tool.name == choice.name for tool in box.custom):
-        return {"type": "custom", "custom": {"name": choice.name}}
-    if isinstance(choice, FunctionChoice | CustomChoice):
-        return {"type": "function", "function": {"name": _forced_name(choice.name, box)}}
-    raise Unsupported(f"Tool choice '{choice.type}' is not available with this provider.", param="tool_choice")
-
-
-def _forced_name(name: str, box: Toolbox) -> str:
-    """Return the upstream name of a forced tool, which may stand in a namespace."""
-    for (_, plain), wire in box.wire.items():
-        if plain == name:
-            return wire
-    return name
-
-
 # -- messages -------------------------------------------------------------------------------------------------
 
 _Output: TypeAlias = FunctionCallOutput | CustomToolCallOutput
+_SYSTEM = frozenset({"system", "developer"})
 
 
 class _Messages:
@@ -260,7 +195,7 @@ class _Messages:
         self.messages: list[_Sent] = []
         self.thought = ""
         self.group: _Sent | None = None
-        self.outputs = dict(_outputs(turn.items))
+        self.outputs = _outputs(turn.items)
 
     def all(self) -> list[_Sent]:
         if self.turn.request.instructions:
@@ -297,11 +232,12 @@ class _Messages:
         return role if role == "user" or (role == "developer" and self.profile.developer_role) else "system"
 
     def _message(self, index: int, view: Message) -> None:
+        self.thought = ""  # of a turn that ended without a word
         role = self._system_role(view.role)
         content = self._content(view.content, f"{self.turn.path(index)}.content")
-        if role != "user" and not self.profile.mid_system and any(sent.role != role for sent in self.messages):
-            role = "user"
-            content = f"[{view.role} message]\n{content}" if isinstance(content, str) else content
+        if role != "user" and not self.profile.mid_system and any(sent.role not in _SYSTEM for sent in self.messages):
+            role, mark = "user", f"[{view.role} message]"
+            content = f"{mark}\n{content}" if isinstance(content, str) else [{"type": "text", "text": mark}, *content]
         self._say(role, content)
 
     def _say(self, role: str, content: str | list[JsonObject] | None) -> None:
@@ -337,14 +273,14 @@ class _Messages:
         if self.profile.custom_tools and not view.namespace:
             self._call(_Call(view.call_id, custom=_CalledCustom(view.name, view.input), type="custom"))
             return
-        arguments = _encode({"input": view.input}).decode()
         wire = self.box.wire_name(view.name, view.namespace or None)
-        self._call(_Call(view.call_id, function=_CalledFunction(wire, arguments), type="function"))
+        function = _CalledFunction(wire, freeform_arguments(view.input))
+        self._call(_Call(view.call_id, function=function, type="function"))
 
     def _reasoned(self, view: Reasoning) -> None:
         self._end_group()
         parts = view.content or view.summary
-        self.thought = "".join(part.text for part in parts)
+        self.thought += "".join(part.text for part in parts)
 
     def _end_group(self) -> None:
         group, self.group = self.group, None
@@ -360,7 +296,7 @@ class _Messages:
         pictures: list[JsonObject] = []
         for call in group.tool_calls or ():
             if found := self.outputs.get(call.id):
-                pictures += self._tool_message(*found)
+                pictures += self._tool_message(*found.popleft())
         if pictures:
             self._say("user", pictures)
 
@@ -392,6 +328,7 @@ class _Messages:
         return parts
 
     def _part(self, part: MessagePart | ToolOutputPart, path: str) -> JsonObject:
+        check_part(part, self.profile, path)
         match part:
             case InputText(text=text) | OutputText(text=text) | PlainText(text=text):
                 return {"type": "text", "text": text}
@@ -404,13 +341,9 @@ class _Messages:
             case InputFile():
                 return self._file(part, path)
             case InputAudio(input_audio=audio):
-                if not self.profile.audio:
-                    raise Unsupported("Audio input is not available with this model.", param=path)
                 return {"type": "input_audio", "input_audio": {"data": audio.data, "format": audio.format}}
 
     def _image(self, part: InputImage, path: str) -> JsonObject:
-        if not self.profile.images:
-            raise Unsupported("Image input is not available with this model.", param=path)
         if part.image_url is None:
             raise Unsupported("This server stores no files yet; send image_url instead.", param=f"{path}.file_id")
         image: JsonObject = {"url": part.image_url}
@@ -421,8 +354,6 @@ class _Messages:
         return {"type": "image_url", "image_url": image}
 
     def _file(self, part: InputFile, path: str) -> JsonObject:
-        if not self.profile.files:
-            raise Unsupported("File input is not available with this model.", param=path)
         if part.file_data is None:
             field = "file_url" if part.file_url else "file_id"
             raise Unsupported("Only file_data is available with this provider.", param=f"{path}.{field}")
@@ -432,10 +363,13 @@ class _Messages:
         return {"type": "file", "file": file}
 
 
-def _outputs(items: Sequence[Kept[Item]]) -> Iterator[tuple[str, tuple[int, _Output]]]:
+def _outputs(items: Sequence[Kept[Item]]) -> dict[str, deque[tuple[int, _Output]]]:
+    """Return the outputs by call id, oldest first: some clients use an id again each turn."""
+    found: dict[str, deque[tuple[int, _Output]]] = {}
     for index, item in enumerate(items):
         if isinstance(item.view, FunctionCallOutput | CustomToolCallOutput):
-            yield item.view.call_id, (index, item.view)
+            found.setdefault(item.view.call_id, deque()).append((index, item.view))
+    return found
 
 
 def _assistant_words(content: str | Sequence[MessagePart]) -> tuple[str, str]:

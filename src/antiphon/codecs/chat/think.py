@@ -8,7 +8,7 @@ class ThinkTags:
 
     def __init__(self) -> None:
         self._held = ""
-        self._state = "start"  # start, thinking, text
+        self._state = "start"  # start, thinking, after (its empty lines), text
 
     def feed(self, text: str) -> list[tuple[bool, str]]:
         """Return the pieces that `text` completes."""
@@ -17,6 +17,9 @@ class ThinkTags:
             return []
         if self._state == "thinking":
             return self._think()
+        if self._state == "after":
+            self._held = self._held.lstrip("\n")
+            self._state = "text" if self._held else "after"
         said, self._held = self._held, ""
         return [(False, said)] if said else []
 
@@ -37,8 +40,8 @@ class ThinkTags:
     def _think(self) -> list[tuple[bool, str]]:
         thought, found, rest = self._held.partition(_CLOSE)
         if found:
-            self._state, self._held = "text", ""
-            return [pair for pair in ((True, thought), (False, rest.lstrip("\n"))) if pair[1]]
+            self._state, self._held = "after", rest
+            return [*([(True, thought)] if thought else []), *self.feed("")]
         keep = next((size for size in range(len(_CLOSE) - 1, 0, -1) if thought.endswith(_CLOSE[:size])), 0)
         said, self._held = thought[: len(thought) - keep], thought[len(thought) - keep :]
         return [(True, said)] if said else []
