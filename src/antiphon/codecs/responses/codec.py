@@ -1,0 +1,25 @@
+"""The codec `responses`: request, answer and refusal put together."""
+
+from antiphon.codecs.refusals import refusal
+from antiphon.codecs.responses.answer import StreamParser, WholeParser
+from antiphon.codecs.responses.request import encode
+from antiphon.errors import ProviderError
+from antiphon.ports import Parser
+from antiphon.types.profiles import Profile
+from antiphon.types.turns import Turn, UpstreamRequest
+
+
+class ResponsesCodec:
+    """The Responses API, stateless."""
+
+    def encode(self, turn: Turn, profile: Profile) -> UpstreamRequest:
+        return encode(turn, profile)
+
+    def parser(self, sent: UpstreamRequest, profile: Profile, *, streamed: bool) -> Parser:
+        return StreamParser(sent) if streamed else WholeParser(sent)
+
+    def refusal(self, status: int, body: bytes, retry_after: float | None) -> ProviderError:
+        return refusal(status, body, retry_after)
+
+
+RESPONSES = ResponsesCodec()
