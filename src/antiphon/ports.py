@@ -4,7 +4,7 @@ Everything here is implemented once or more behind it (`providers`, `store`, …
 Each method that takes a tenant sees that tenant's things alone: another's id is `NotFound`.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -65,7 +65,7 @@ class Model(Protocol):
 
     profile: Profile
 
-    def stream(self, turn: Turn, notes: list[str]) -> AsyncIterator[list[Chunk]]:
+    def stream(self, turn: Turn, notes: list[str]) -> AsyncGenerator[list[Chunk], None]:
         """Ask, and yield the chunks of each network read; the last one is `Stop`.
 
         What was left out or changed on the way is appended to `notes` before the first yield. An error

@@ -28,6 +28,7 @@ class App:
 
     def __init__(self, services: Services, lifespan: Callable[["App"], AbstractAsyncContextManager[None]]) -> None:
         self.state = SimpleNamespace(services=services)
+        self._plain = {(each.method, each.path): each for each in ENDPOINTS if "{" not in each.path}
         self._router = Router(
             [endpoint.route() for endpoint in ENDPOINTS],
             default=self._no_route,
@@ -38,6 +39,10 @@ class App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection of whatever kind."""
         scope["app"] = self
+        if scope["type"] == "http" and (endpoint := self._plain.get((scope["method"], scope["path"]))):
+            scope["path_params"] = {}
+            await endpoint(scope, receive, send)  # a path without parameters needs no search
+            return
         try:
             await self._router(scope, receive, send)
         except HTTPException:

@@ -1,7 +1,7 @@
 """The events of a background run for those who watch it from its beginning, while it lives in this process."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from antiphon.types.events import Event
 
@@ -24,7 +24,7 @@ class Feed:
         self._ended = True
         self._wake()
 
-    async def read(self) -> AsyncIterator[list[Event]]:
+    async def read(self) -> AsyncGenerator[list[Event], None]:
         """Yield every batch from the first one on, until the end."""
         place = 0
         while True:

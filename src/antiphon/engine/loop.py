@@ -4,7 +4,7 @@ A response is one turn today: no tool is the server's own yet, so a model's call
 ours enter here, between one turn and the next, and nowhere else.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
 from antiphon.engine.emitter import Emitter
@@ -22,12 +22,12 @@ async def run(
     *,
     now: Callable[[], int],
     estimate: Callable[[], Usage],
-) -> AsyncIterator[list[Event]]:
+) -> AsyncGenerator[list[Event], None]:
     """Carry one response to its terminal event, a list of events per network read; the last list ends with it.
 
     `estimate` is asked only when the provider reported no usage. Raises ProviderError.
     """
-    async with aclosing(model.stream(turn, notes)) as said:  # type: ignore[type-var] # the port's generator has aclose
+    async with aclosing(model.stream(turn, notes)) as said:
         async for chunks in said:
             events = draft.add(chunks)
             if draft.stop is not None:

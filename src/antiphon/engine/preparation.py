@@ -74,8 +74,10 @@ class Preparation:
         model = self._models.find(request.model)
         response_id = self._mint("resp")
         own, inputs = await self._resolve(tenant, own, response_id)
-        conversation_id = await self._conversation(tenant, request.conversation)
-        history = await self._history(tenant, request.previous_response_id, conversation_id)
+        conversation_id, history = None, []
+        if request.conversation is not None or request.previous_response_id is not None:
+            conversation_id = await self._conversation(tenant, request.conversation)
+            history = await self._history(tenant, request.previous_response_id, conversation_id)
         _check_capabilities(request, model.profile)
         if not model.profile.opaque_items:
             refuse_strangers(own)
@@ -139,7 +141,9 @@ class Preparation:
     ) -> tuple[list[Kept[Item]], list[ItemRow]]:
         """Put the items behind references in their place, and make the rows that store the input."""
         wanted = [item.view.id for item in own if isinstance(item.view, ItemReference)]
-        found = await self._responses.items(tenant, wanted) if wanted else {}
+        if not wanted:
+            return own, [ItemRow(identify(item, response_id, n), bytes(item.raw)) for n, item in enumerate(own)]
+        found = await self._responses.items(tenant, wanted)
         rows: list[ItemRow] = []
         resolved: list[Kept[Item]] = []
         for index, item in enumerate(own):

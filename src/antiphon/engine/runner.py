@@ -6,7 +6,7 @@ carried by a task of this process; who watches it or not is of no consequence.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -75,7 +75,6 @@ class Runner:
         except BaseException:
             self._busy.discard(locked)
             raise
-        status = "queued" if request.background else "in_progress"
         draft = Emitter(
             first_snapshot(
                 request,
@@ -83,7 +82,7 @@ class Runner:
                 created_at=self._now(),
                 conversation_id=prepared.conversation_id,
                 tools=prepared.tools,
-                status=status,
+                status="queued" if request.background else "in_progress",
             ),
             show_state="reasoning.encrypted_content" in (request.include or ()),
             taken_call_ids=call_ids(prepared.turn.items),
@@ -91,7 +90,7 @@ class Runner:
         )
         return Run(prepared, draft)
 
-    async def stream(self, run: Run) -> AsyncIterator[list[Event]]:
+    async def stream(self, run: Run) -> AsyncGenerator[list[Event], None]:
         """Carry a run to its end and yield its events, one list per network read.
 
         Raises only while nobody saw an event; later failures are events.

@@ -1,6 +1,6 @@
 """A model behind HTTP: a codec, a line to its provider, and a profile."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from antiphon.errors import ProviderError
 from antiphon.ports import Codec
@@ -24,7 +24,7 @@ class UpstreamModel:
         self._codec = codec
         self._line = line
 
-    async def stream(self, turn: Turn, notes: list[str]) -> AsyncIterator[list[Chunk]]:
+    async def stream(self, turn: Turn, notes: list[str]) -> AsyncGenerator[list[Chunk], None]:
         """Ask the provider; see the port."""
         sent = self._codec.encode(turn, self.profile)
         notes.extend(sent.notes)
