@@ -51,12 +51,20 @@ class BodyReader(Generic[T]):
             raise unreadable(str(broken)) from None
         if not isinstance(given, dict):
             raise unreadable("the body must be a JSON object")
-        self._check_keys(given, notes)
+        self._check_keys(given)
         if not self._tolerant:
-            raise explain(str(error), known=self._names)
+            raise explain(str(self._first(given, error)), known=self._names)
         return self._without_unknown(given, error, notes)
 
-    def _check_keys(self, given: dict[str, Any], notes: list[str]) -> None:
+    def _first(self, given: dict[str, Any], error: msgspec.ValidationError) -> msgspec.ValidationError:
+        """Return the error of the first bad field in the API's order; `error` is the first of the body's."""
+        try:
+            self._decode(msgspec.json.encode({name: given[name] for name in self._names if name in given}))
+        except msgspec.ValidationError as first:
+            return first
+        return error
+
+    def _check_keys(self, given: dict[str, Any]) -> None:
         if "messages" in given and "messages" not in self._names:
             text = "Unsupported parameter: 'messages'. In the Responses API, this parameter has moved to 'input'."
             raise BadRequest(text, code="unsupported_parameter")
