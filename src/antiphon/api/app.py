@@ -28,6 +28,7 @@ class App:
 
     def __init__(self, services: Services, lifespan: Callable[["App"], AbstractAsyncContextManager[None]]) -> None:
         self.state = SimpleNamespace(services=services)
+        self.endpoints = tuple(ENDPOINTS)
         self._plain = {(each.method, each.path): each for each in ENDPOINTS if "{" not in each.path}
         self._router = Router(
             [endpoint.route() for endpoint in ENDPOINTS],

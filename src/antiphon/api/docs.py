@@ -30,8 +30,7 @@ _KEPT = (b"cache-control", b"public, max-age=86400")
 
 async def describe(call: Call) -> Reply:
     """Return the OpenAPI document of this server."""
-    rows = tuple(row for route in call.scope["router"].routes if isinstance(row := route.endpoint, Endpoint))
-    return Reply(_document(rows), headers=[*_SAFE, _FRESH])
+    return Reply(_document(call.scope["app"].endpoints), headers=[*_SAFE, _FRESH])
 
 
 async def page(_: Call) -> Reply:
