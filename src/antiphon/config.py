@@ -22,7 +22,6 @@ import msgspec
 from msgspec import Meta, Struct
 
 from antiphon.types.limits import Limits, Timeout
-from antiphon.types.limits import Limits, Timeout
 from antiphon.types.profiles import Profile
 
 LogLevel = Literal["debug", "info", "warning", "error"]

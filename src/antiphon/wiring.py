@@ -22,7 +22,7 @@ from antiphon.config import Settings
 from antiphon.engine.preparation import Preparation
 from antiphon.engine.runner import Runner
 from antiphon.ids import mint
-from antiphon.ports import Codec, Model
+from antiphon.ports import Codec
 from antiphon.providers import profiles
 from antiphon.providers.demo import DemoModels
 from antiphon.providers.router import Provider, Router
@@ -101,14 +101,12 @@ class Assembly:
         """Own every task and connection of the server from its start to its end."""
         if ended := await self.runner.fail_unfinished():
             log("unfinished_runs_failed", Level.WARNING, count=ended)
-        async with asyncio.TaskGroup() as tasks:
-            self.runner.tasks = tasks
+        async with asyncio.TaskGroup() as tasks, self.runner:
             learner = tasks.create_task(self._learn())
             try:
                 yield
             finally:
                 learner.cancel()
-                self.runner.stop()
         await self.transport.close()
         self.store.close()
 

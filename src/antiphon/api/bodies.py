@@ -157,9 +157,7 @@ def read_query(kind: type[T], query: bytes) -> T:
 
 
 def _is_list(kind: object) -> bool:
-    return getattr(kind, "__origin__", None) is list or any(
-        getattr(inner, "__origin__", None) is list for inner in getattr(kind, "__args__", ())
-    )
+    return getattr(kind, "__origin__", None) in {list, tuple}
 
 
 def _drop(given: Mapping[str, Any] | list[Any], path: str) -> None:

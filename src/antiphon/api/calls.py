@@ -39,7 +39,9 @@ class Reply:
 
     __slots__ = ("body", "headers", "status")
 
-    def __init__(self, content: object, *, status: int = 200, headers: Headers | None = None, kind: bytes = b"") -> None:
+    def __init__(
+        self, content: object, *, status: int = 200, headers: Headers | None = None, kind: bytes = b""
+    ) -> None:
         self.body: bytes = content if isinstance(content, bytes) else _encode(content)
         self.status = status
         self.headers: Headers = [(b"content-type", kind) if kind else _JSON, *(headers or ())]
@@ -178,7 +180,7 @@ class Endpoint:
                 await reply.send(call)
         except AntiphonError as error:
             await refuse(call, error)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a bug of ours is an answer too
             log_fault("fault", error)
             await refuse(call, errors.fault(call.id))
 

@@ -22,13 +22,13 @@ _ADD = BodyReader(AddItems, absent=lambda given: None if "items" in given else "
 class IncludeQuery(Struct, kw_only=True, frozen=True):
     """The query of routes that show one item or those just added."""
 
-    include: list[Include] = []
+    include: tuple[Include, ...] = ()
 
 
 class ItemsQuery(Listing, kw_only=True, frozen=True):
     """The query of `GET /v1/conversations/{id}/items`."""
 
-    include: list[Include] = []
+    include: tuple[Include, ...] = ()
 
 
 async def create(call: Call) -> Reply:

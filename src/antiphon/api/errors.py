@@ -32,7 +32,10 @@ def headers_of(error: AntiphonError) -> list[tuple[bytes, bytes]]:
     if error.retry_after is None:
         return []
     seconds = max(error.retry_after, 0.0)
-    return [(b"retry-after", str(int(seconds + 0.999)).encode()), (b"retry-after-ms", str(int(seconds * 1000)).encode())]
+    return [
+        (b"retry-after", str(int(seconds + 0.999)).encode()),
+        (b"retry-after-ms", str(int(seconds * 1000)).encode()),
+    ]
 
 
 def fault(request_id: str) -> Fault:

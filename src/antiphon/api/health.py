@@ -15,7 +15,7 @@ class Health(Struct, kw_only=True, frozen=True):
     version: str = __version__
 
 
-async def live(call: Call) -> Reply:
+async def live(_: Call) -> Reply:
     """Say that the loop turns."""
     return Reply(Health())
 

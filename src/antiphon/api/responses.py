@@ -31,7 +31,7 @@ from antiphon.types.responses import (
 class RetrieveQuery(Struct, kw_only=True, frozen=True):
     """The query of `GET /v1/responses/{id}`. Resuming a stream comes with durable background runs."""
 
-    include: list[Include] = []
+    include: tuple[Include, ...] = ()
     stream: bool = False
     starting_after: int | None = None
     include_obfuscation: bool | None = None
@@ -40,7 +40,7 @@ class RetrieveQuery(Struct, kw_only=True, frozen=True):
 class ItemsQuery(Listing, kw_only=True, frozen=True):
     """The query of `GET /v1/responses/{id}/input_items`."""
 
-    include: list[Include] = []
+    include: tuple[Include, ...] = ()
 
 
 class ResponsesQuery(Listing, kw_only=True, frozen=True):
@@ -58,9 +58,7 @@ def _absent(given: dict[str, Any]) -> str | None:
     return None if "input" in given or has_state else "input"
 
 
-_CREATE = {
-    tolerant: BodyReader(CreateResponse, absent=_absent, tolerant=tolerant) for tolerant in (False, True)
-}
+_CREATE = {tolerant: BodyReader(CreateResponse, absent=_absent, tolerant=tolerant) for tolerant in (False, True)}
 _COUNT = BodyReader(CountInput)
 
 

@@ -21,9 +21,7 @@ _HEADERS = [
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 ]
-_PREFIXES = {
-    kind: f"event: {kind.type}\ndata: ".encode() for kind in get_args(Event) if kind is not Relayed
-}
+_PREFIXES = {kind: f"event: {kind.type}\ndata: ".encode() for kind in get_args(Event) if kind is not Relayed}
 _TERMINAL = (Completed, Incomplete, Failed)
 _encode_into = msgspec.json.Encoder().encode_into
 

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import Self
 
 import msgspec
 
@@ -52,7 +53,7 @@ class Run:
 
 
 class Runner:
-    """Carries runs. `tasks` owns the background ones; it is the lifespan's."""
+    """Carries runs. `async with runner:` spans its life, and owns the background ones."""
 
     def __init__(self, preparation: Preparation, responses: Responses, *, now: Callable[[], int]) -> None:
         self._preparation = preparation
@@ -60,7 +61,7 @@ class Runner:
         self._now = now
         self._busy: set[tuple[str, str]] = set()
         self._background: dict[tuple[str, str], Run] = {}
-        self.tasks: asyncio.TaskGroup | None = None
+        self._tasks = asyncio.TaskGroup()
 
     # -- the foreground ---------------------------------------------------------------------------------------
 
@@ -187,9 +188,8 @@ class Runner:
         if prepared.request.stream:
             run.feed = Feed()
             run.feed.add(opening)
-        assert self.tasks is not None, "a runner carries background runs inside its lifespan"
         self._background[prepared.tenant, prepared.response_id] = run
-        run.task = self.tasks.create_task(self._work(run))
+        run.task = self._tasks.create_task(self._work(run))
         return queued
 
     async def _work(self, run: Run) -> None:
@@ -247,11 +247,16 @@ class Runner:
             run.task.cancel()
         await run.over.wait()
 
-    def stop(self) -> None:
-        """Cancel every background run; each is stored as failed."""
+    async def __aenter__(self) -> Self:
+        self._tasks = await asyncio.TaskGroup().__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Cancel every background run, which stores it as failed, and wait for them."""
         for run in self._background.values():
             if run.task is not None:
                 run.task.cancel()
+        await self._tasks.__aexit__(None, None, None)
 
     async def fail_unfinished(self) -> int:
         """End what an earlier process left unfinished, and return how many; call before serving."""

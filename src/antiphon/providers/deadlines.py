@@ -32,7 +32,7 @@ def late(phase: Phase, seconds: float) -> ProviderBroke:
 class Deadline:
     """The deadlines of one call; `until` is looked at only while the call waits."""
 
-    __slots__ = ("_late", "_end", "_sweep", "_task", "_total", "limit", "phase", "until")
+    __slots__ = ("_end", "_late", "_sweep", "_task", "_total", "limit", "phase", "until")
 
     def __init__(self, sweep: "Deadlines", total: float) -> None:
         self._sweep = sweep

@@ -19,7 +19,7 @@ from yarl import URL
 
 from antiphon import __version__
 from antiphon.errors import ProviderBroke
-from antiphon.providers.deadlines import Deadline, Deadlines, late
+from antiphon.providers.deadlines import Deadlines, late
 from antiphon.types.limits import Timeout
 
 MAX_ERROR_BYTES = 64 * 1024
@@ -31,7 +31,11 @@ STALE_WITHIN = 1.0
 """Seconds within which a lost connection counts as one that had died in the pool: a provider that worked on
 the request and then failed takes longer, and must not be asked (and paid) twice."""
 
-_PROGRAM_HEADERS = {"Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": f"antiphon/{__version__}"}
+_PROGRAM_HEADERS = {
+    "Content-Type": "application/json",
+    "Accept-Encoding": "identity",
+    "User-Agent": f"antiphon/{__version__}",
+}
 
 
 class Endpoint(Struct, kw_only=True, frozen=True):
@@ -48,7 +52,18 @@ class Answer:
     Leaving the block before the answer's end closes the connection, which tells the upstream to stop.
     """
 
-    __slots__ = ("_deadline", "_line", "_response", "_size", "_timeout", "body", "path", "retry_after", "status", "streamed")
+    __slots__ = (
+        "_deadline",
+        "_line",
+        "_response",
+        "_size",
+        "_timeout",
+        "body",
+        "path",
+        "retry_after",
+        "status",
+        "streamed",
+    )
 
     def __init__(self, line: "Line", path: str, body: bytes, *, streamed: bool) -> None:
         self._line = line

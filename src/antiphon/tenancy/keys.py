@@ -28,9 +28,7 @@ def digest(key: str) -> bytes:
 
 def row(key: str, *, tenant: str, name: str, now: int, expires_at: int | None = None) -> KeyRow:
     """Return the row of a key; times are Unix seconds."""
-    return KeyRow(
-        id=mint("key"), tenant=tenant, name=name, prefix=key[:SHOWN], created_at=now, expires_at=expires_at
-    )
+    return KeyRow(id=mint("key"), tenant=tenant, name=name, prefix=key[:SHOWN], created_at=now, expires_at=expires_at)
 
 
 class KeyRing:
@@ -40,9 +38,7 @@ class KeyRing:
     long at most. What was not found is never remembered, and costs the same whatever is wrong with it.
     """
 
-    def __init__(
-        self, keys: Keys, static: Mapping[bytes, str], now: Callable[[], float], ttl: float = 2.0
-    ) -> None:
+    def __init__(self, keys: Keys, static: Mapping[bytes, str], now: Callable[[], float], ttl: float = 2.0) -> None:
         self._keys = keys
         self._static = static
         self._now = now

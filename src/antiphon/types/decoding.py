@@ -81,7 +81,6 @@ def _wrong_length(path: str, kind: str, sign: str, limit: str) -> BadRequest:
     return BadRequest(text, code=f"{noun}_{side}_{unit}", param=path)
 
 
-
 def _out_of_range(path: str, kind: str, sign: str, limit: str) -> BadRequest:
     noun = _NUMBERS.get(kind, "decimal")
     side, words = ("above_max", "at most") if sign == "<=" else ("below_min", "at least")

@@ -1,4 +1,4 @@
-"""The request and the object of `/v1/responses`, field by field as openai 3.54 and Open Responses 2026-04-24 have them."""
+"""The request and the object of `/v1/responses`, as openai 3.54 and Open Responses 2026-04-24 have them."""
 
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
