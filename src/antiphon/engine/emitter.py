@@ -9,7 +9,8 @@ Whatever sequence of chunks it is given, the events it returns are a legal strea
 - a part is added and done inside its item, `content_index` counts from 0, deltas add up to the done text;
 - at most one message or reasoning item is open at a time; calls stay open until they are closed or the turn
   stops, because some upstreams deliver a call's tail after other text;
-- an item that was cut short has status `incomplete`, is the last one opened, and ends the response;
+- an item that was cut short has status `incomplete`, is the last one opened, and ends the response: what is
+  said after a turn that was cut isn't heard, but for the tokens it took;
 - the final snapshot's output is the list of the done items, byte for byte.
 
 Every finished item is encoded once; `stored` holds the bytes for the store, which differ from the ones shown
@@ -17,6 +18,7 @@ only where a provider's reasoning state was not asked for.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import msgspec
 from msgspec import UNSET, Raw
@@ -27,12 +29,16 @@ from antiphon.ids import item_id
 from antiphon.types import chunks, events
 from antiphon.types.chunks import Chunk, Key
 from antiphon.types.content import OutputText, ReasoningText, Refusal, SummaryText
-from antiphon.types.events import Event
-from antiphon.types.items import PREFIXES, OutputItem, OutputMessage, Reasoning
-from antiphon.types.responses import IncompleteDetails, Response, ResponseError, ResponseStatus, Usage
+from antiphon.types.events import Event, Terminal
+from antiphon.types.items import PREFIXES, OutputItem, OutputMessage, Phase, Reasoning, Status
+from antiphon.types.responses import IncompleteDetails, Response, ResponseError, Usage
 
 _encode = msgspec.json.Encoder().encode
 _replace = msgspec.structs.replace
+
+_NOTHING = chunks.Text("")
+_UNENDED = ResponseError(code="server_error", message="The model's answer never ended.")
+_UNEXPLAINED = ResponseError(code="server_error", message="The model failed without saying why.")
 
 NOTES_KEY = "antiphon-notes"
 """The metadata key that tells what was left out, changed or estimated; present only when something was."""
@@ -58,11 +64,14 @@ class Emitter:
         self._call_ids = set(taken_call_ids)
         self._next = 0
         self._started = False
+        self._ready = False  # started, and no longer queued
+        self._over = False  # the turn was cut short, or the response has ended
         self._done: list[tuple[str, Raw, Raw] | None] = []  # by output_index: id, shown, stored
         self._open: OpenMessage | OpenReasoning | None = None
         self._calls: dict[Key, OpenCall | OpenPassed] = {}
-        self._blank = ""  # white space that becomes text only when text follows
-        self._phase: chunks.Phase | None = None
+        self._renamed: dict[str, str] = {}  # call ids of passed-on items that were taken, to the ones given instead
+        self._blank = _NOTHING  # white space that becomes text only when text follows
+        self._phase: Phase | None = None
         self._usage: chunks.Used | None = None
 
     # -- the response's own life ------------------------------------------------------------------------------
@@ -87,6 +96,7 @@ class Emitter:
         if self._started:
             return []
         self._started = True
+        self._ready = self.response.status != "queued"
         self.response = self._noted(self.response)
         first = events.Created(sequence_number=self._number(), response=self.response)
         kind = events.Queued if self.response.status == "queued" else events.InProgress
@@ -97,42 +107,66 @@ class Emitter:
         if self.response.status != "queued":
             return []
         opening = self.start()
+        self._ready = True
         self.response = _replace(self.response, status="in_progress")
         return [*opening, events.InProgress(sequence_number=self._number(), response=self.response)]
 
     def add(self, said: Sequence[Chunk]) -> list[Event]:
         """Return the events that `said` makes, opening events first when they are still owed."""
-        out = [] if self._started else self.start()
+        if self._ready:
+            out: list[Event] = []
+        else:
+            out = self.begin() or self.start()
         for chunk in said:
-            self._take(chunk, out)
+            if not self._over:
+                self._take(chunk, out)
+            elif isinstance(chunk, chunks.Used):
+                self._usage = chunk
         return out
 
     def finish(self, now: int, estimate: Usage | None = None) -> list[Event]:
-        """End the response as its `Stop` said; `estimate` counts when the upstream reported no usage."""
-        stop = self.stop or chunks.Stop("failed", error=ResponseError(code="server_error", message="no ending"))
-        out = [] if self._started else self.start()
-        self._close_all(out, cut=stop.status != "completed")
+        """End the response as its `Stop` said; `estimate` counts when the upstream reported no usage.
+
+        This and `interrupt` return nothing for a response that has ended: the first end counts.
+        """
+        if self.response.is_terminal:
+            return []
+        out = self.start()
+        stop = self.stop or chunks.Stop("failed", error=_UNENDED)
         completed = stop.status == "completed"
+        self._close_all(out, cut=not completed)
+        # Some upstreams say "incomplete" and no more; the limit of tokens is by far its most common reason.
+        reason = stop.reason or "max_output_tokens"
         self._end(
             status=stop.status,
             completed_at=now if completed else None,
-            incomplete_details=IncompleteDetails(reason=stop.reason) if stop.reason else None,
-            error=stop.error,
+            incomplete_details=IncompleteDetails(reason=reason) if stop.status == "incomplete" else None,
+            error=(stop.error or _UNEXPLAINED) if stop.status == "failed" else None,
             usage=self.usage or estimate,
         )
-        kind = {"completed": events.Completed, "incomplete": events.Incomplete}.get(stop.status, events.Failed)
+        kinds: dict[str, type[Terminal]] = {"completed": events.Completed, "incomplete": events.Incomplete}
+        kind = kinds.get(stop.status, events.Failed)
         out.append(kind(sequence_number=self._number(), response=self.response))
         return out
 
     def fail(self, error: AntiphonError) -> list[Event]:
-        """End the response as failed, what was said so far kept."""
+        """End the response as failed, what was said so far kept.
+
+        An end that was made but could not be stored, and so was never shown, is taken back: the one event
+        returned then takes the place and the number of its terminal event.
+        """
         cause = ResponseError(code=error.response_code, message=error.message)
+        if self.response.is_terminal:
+            self._end(status="failed", completed_at=None, incomplete_details=None, error=cause)
+            return [events.Failed(sequence_number=self._next - 1, response=self.response)]
         self.stop = chunks.Stop("failed", error=cause)
         return self.finish(now=0)
 
-    def interrupt(self, status: ResponseStatus, estimate: Usage | None = None) -> list[Event]:
+    def interrupt(self, status: Literal["incomplete", "cancelled"], estimate: Usage | None = None) -> list[Event]:
         """End the response early: `incomplete` when its client left, `cancelled` when it was called off."""
-        out = [] if self._started else self.start()
+        if self.response.is_terminal:
+            return []
+        out = self.start()
         self._close_all(out, cut=True)
         self._end(status=status, usage=self.usage or estimate)
         kind = events.Incomplete if status == "incomplete" else events.Failed
@@ -140,12 +174,11 @@ class Emitter:
         return out
 
     def _end(self, **changes: object) -> None:
+        self._over = True
         tier = self._usage.service_tier if self._usage else None
         self.stored = [(done[0], done[2]) for done in self._done if done is not None]
         self.response = self._noted(
-            _replace(
-                self.response, output=self.output, service_tier=tier or self.response.service_tier, **changes
-            )
+            _replace(self.response, output=self.output, service_tier=tier or self.response.service_tier, **changes)
         )
 
     def _noted(self, response: Response) -> Response:
@@ -161,7 +194,7 @@ class Emitter:
 
     # -- chunks -----------------------------------------------------------------------------------------------
 
-    def _take(self, chunk: Chunk, out: list[Event]) -> None:
+    def _take(self, chunk: Chunk, out: list[Event]) -> None:  # noqa: C901 # a case for each kind of chunk
         match chunk:
             case chunks.Text():
                 self._text(chunk, out)
@@ -193,19 +226,22 @@ class Emitter:
                 self._usage = chunk
             case chunks.Stop():
                 self.stop = chunk
-                self._close_all(out, cut=chunk.status != "completed")
+                self._over = chunk.status != "completed"
+                self._close_all(out, cut=self._over)
 
     # -- messages ---------------------------------------------------------------------------------------------
 
     def _text(self, chunk: chunks.Text, out: list[Event]) -> None:
         message, text = self._open, chunk.text
         if not isinstance(message, OpenMessage) or message.kind != "text":
-            text = self._blank + text
+            if self._blank is not _NOTHING:
+                text = self._blank.text + text
+                chunk = chunks.Text(text, [*self._blank.logprobs, *chunk.logprobs])
             if not text or text.isspace():
-                self._blank = text
+                self._blank = chunk
                 return
             message = self._open_part("text", out)
-        elif not text:
+        elif not text and not chunk.logprobs:
             return
         message.pieces.append(text)
         if chunk.logprobs:
@@ -263,10 +299,12 @@ class Emitter:
             identity, index = self._place("message")
             message = self._open = OpenMessage(identity, index, self._phase)
             self._phase = None
-            self._added(index, OutputMessage(id=identity, status="in_progress", content=[], phase=message.phase or UNSET), out)
+            self._added(
+                index, OutputMessage(id=identity, status="in_progress", content=[], phase=message.phase or UNSET), out
+            )
         elif message.kind is not None:
             self._end_message_part(message, out)
-        self._blank = ""
+        self._blank = _NOTHING
         message.kind = "refusal" if kind == "refusal" else "text"
         empty = Refusal(refusal="") if kind == "refusal" else OutputText(text="", logprobs=[])
         out.append(
@@ -379,7 +417,7 @@ class Emitter:
         if isinstance(thinking, OpenReasoning):
             return thinking
         self._close_open(out, "completed")
-        self._blank = ""
+        self._blank = _NOTHING
         identity, index = self._place("reasoning")
         opened = self._open = OpenReasoning(identity, index)
         self._added(index, Reasoning(id=identity), out)
@@ -433,17 +471,23 @@ class Emitter:
     # -- calls ------------------------------------------------------------------------------------------------
 
     def _open_call(self, opened: chunks.CallOpened, out: list[Event]) -> None:
-        if opened.key in self._calls:
+        if isinstance(self._calls.get(opened.key), OpenCall):
             return
+        self._release(opened.key, out)
         self._close_open(out, "completed")
-        self._blank = ""
+        self._blank = _NOTHING
         identity, index = self._place("custom_tool_call" if opened.custom else "function_call")
-        call_id = opened.call_id
-        if not call_id or call_id in self._call_ids:
-            call_id = item_id("call", self.response.id, "o", index)
-        self._call_ids.add(call_id)
+        call_id = self._free_call_id(opened.call_id, index)
         call = self._calls[opened.key] = OpenCall(identity, index, call_id, opened)
         self._added(index, call.item("in_progress"), out)
+
+    def _free_call_id(self, wanted: str, index: int) -> str:
+        """Return `wanted`, or an id of our own when there is none or a call has it already."""
+        free = wanted
+        if not wanted or wanted in self._call_ids:
+            free = item_id("call", self.response.id, "o", index)
+        self._call_ids.add(free)
+        return free
 
     def _call_delta(self, key: Key, text: str, out: list[Event]) -> None:
         call = self._calls.get(key)
@@ -457,7 +501,9 @@ class Emitter:
         call = self._calls.get(key)
         if not isinstance(call, OpenCall):
             return
-        if not call.pieces and not call.opened.custom and status == "completed":
+        text = "".join(call.pieces)
+        if status == "completed" and not call.opened.custom and not text.strip():
+            text += "{}"
             self._call_delta(key, "{}", out)  # a call without arguments: clients parse what they get
         del self._calls[key]
         item = call.item("completed" if status == "completed" else "incomplete")
@@ -467,7 +513,7 @@ class Emitter:
                     sequence_number=self._number(),
                     item_id=call.id,
                     output_index=call.index,
-                    input="".join(call.pieces),
+                    input=text,
                 )
             )
         else:
@@ -477,7 +523,7 @@ class Emitter:
                     item_id=call.id,
                     output_index=call.index,
                     name=call.opened.name,
-                    arguments="".join(call.pieces),
+                    arguments=text,
                 )
             )
         self._finished(call.id, call.index, Raw(_encode(item)), None, out)
@@ -485,12 +531,21 @@ class Emitter:
     # -- items that are only passed on ------------------------------------------------------------------------
 
     def _open_passed(self, key: Key, item: Raw, out: list[Event]) -> OpenPassed:
-        self._close_open(out, "completed")
-        self._blank = ""
         fields = msgspec.json.decode(item)
-        identity, index = self._place(fields.get("type", ""))
-        passed = self._calls[key] = OpenPassed(identity, index, Raw(_encode({**fields, "id": identity})))
-        out.append(events.ItemAdded(sequence_number=self._number(), output_index=index, item=passed.item))
+        known = self._calls.get(key)
+        if isinstance(known, OpenPassed) and known.speaks_of(fields):
+            return known
+        self._release(key, out)
+        self._close_open(out, "completed")
+        self._blank = _NOTHING
+        kind, call_id = fields.get("type", ""), fields.get("call_id")
+        identity, index = self._place(kind)
+        if isinstance(call_id, str) and kind.endswith("_call"):
+            self._renamed[call_id] = self._free_call_id(call_id, index)
+        passed = OpenPassed(identity, index, kind, call_id, self._renamed.get(call_id, call_id), fields)
+        self._calls[key] = passed
+        item = Raw(_encode(passed.ours(fields)))
+        out.append(events.ItemAdded(sequence_number=self._number(), output_index=index, item=item))
         return passed
 
     def _passed_news(self, news: chunks.ItemNews, out: list[Event]) -> None:
@@ -502,12 +557,24 @@ class Emitter:
         out.append(events.Relayed(type=news.type, body=body))
 
     def _close_passed(self, key: Key, item: Raw, out: list[Event]) -> None:
-        passed = self._calls.get(key)
-        if not isinstance(passed, OpenPassed):
-            passed = self._open_passed(key, item, out)
+        passed = self._open_passed(key, item, out)
+        passed.fields = msgspec.json.decode(item)
+        self._end_passed(key, passed, out)
+
+    def _end_passed(self, key: Key, passed: OpenPassed, out: list[Event]) -> None:
         del self._calls[key]
-        final = Raw(_encode({**msgspec.json.decode(item), "id": passed.id}))
-        self._finished(passed.id, passed.index, final, None, out)
+        self._finished(passed.id, passed.index, Raw(_encode(passed.ours(passed.fields))), None, out)
+
+    def _release(self, key: Key, out: list[Event]) -> None:
+        """Finish what is open under `key`, because something else begins under it."""
+        match self._calls.get(key):
+            case OpenCall():
+                self._close_call(key, out, "completed")
+            case OpenPassed() as passed:
+                passed.settle("completed")
+                self._end_passed(key, passed, out)
+            case None:
+                pass
 
     # -- opening and closing ----------------------------------------------------------------------------------
 
@@ -524,7 +591,7 @@ class Emitter:
         self._done[index] = (identity, shown, stored or shown)
         out.append(events.ItemDone(sequence_number=self._number(), output_index=index, item=shown))
 
-    def _break(self, out: list[Event], *, whole_item: bool, phase: chunks.Phase | None) -> None:
+    def _break(self, out: list[Event], *, whole_item: bool, phase: Phase | None) -> None:
         opened = self._open
         if whole_item:
             self._close_open(out, "completed")
@@ -552,14 +619,15 @@ class Emitter:
     def _close_all(self, out: list[Event], *, cut: bool) -> None:
         """Finish everything that is open, in order of index; when `cut`, the newest item is incomplete."""
         newest = len(self._done) - 1
-        self._blank = ""
+        self._blank = _NOTHING
         for key, call in sorted(self._calls.items(), key=lambda pair: pair[1].index):
             if self._open is not None and self._open.index < call.index:
                 self._close_open(out, "completed")
+            status: Status = "incomplete" if cut and call.index == newest else "completed"
             if isinstance(call, OpenCall):
-                self._close_call(key, out, "incomplete" if cut and call.index == newest else "completed")
+                self._close_call(key, out, status)
             else:
-                del self._calls[key]
-                self._finished(call.id, call.index, call.item, None, out)
+                call.settle(status, cut=cut)
+                self._end_passed(key, call, out)
         if self._open is not None:
             self._close_open(out, "incomplete" if cut and self._open.index == newest else "completed")

@@ -6,7 +6,7 @@ from typing import Literal
 from msgspec import UNSET, Raw
 
 from antiphon.types import chunks
-from antiphon.types.content import Logprob, OutputPart, OutputText, ReasoningText, Refusal, SummaryText
+from antiphon.types.content import JsonObject, Logprob, OutputPart, OutputText, ReasoningText, Refusal, SummaryText
 from antiphon.types.items import CustomToolCall, FunctionCall, OutputMessage, Phase, Reasoning, Status
 
 
@@ -45,7 +45,10 @@ class OpenMessage:
 
 @dataclass(slots=True)
 class OpenReasoning:
-    """Reasoning: summary parts, raw text, and the provider's state. `part` is the upstream's number of the open summary part."""
+    """Reasoning: summary parts, raw text, and the provider's state.
+
+    `part` is the upstream's number of the open summary part.
+    """
 
     id: str
     index: int
@@ -106,10 +109,46 @@ class OpenCall:
         )
 
 
+_BUSY = frozenset({"in_progress", "searching", "interpreting", "generating", "calling"})
+"""The statuses, over all types of the API (openai 3.54), of an item that isn't finished."""
+
+_WHEN_CUT = {
+    "file_search_call": "failed",
+    "web_search_call": "failed",
+    "code_interpreter_call": "failed",
+    "image_generation_call": "failed",
+    "mcp_call": "failed",
+    "apply_patch_call": "in_progress",  # it has no other status that keeps a client from applying half a patch
+}
+"""The status of a passed-on item that was cut short, where the API has one that fits better than `incomplete`."""
+
+
 @dataclass(slots=True)
 class OpenPassed:
-    """An upstream's item of a type that we only pass on, as it began."""
+    """An upstream's item of a type that we only pass on.
+
+    `type` and `upstream_call_id` are what it began with: they tell whether a later word speaks of the same item.
+    """
 
     id: str
     index: int
-    item: Raw
+    type: str
+    upstream_call_id: str | None
+    call_id: str | None
+    fields: JsonObject
+
+    def speaks_of(self, fields: JsonObject) -> bool:
+        return fields.get("type", "") == self.type and fields.get("call_id") == self.upstream_call_id
+
+    def ours(self, fields: JsonObject) -> JsonObject:
+        """Return the item with our ids."""
+        ours = {**fields, "id": self.id}
+        if self.call_id is not None:
+            ours["call_id"] = self.call_id
+        return ours
+
+    def settle(self, status: Status, *, cut: bool = False) -> None:
+        """Give the item a final status, as its upstream never did."""
+        if self.fields.get("status") in _BUSY:
+            final = _WHEN_CUT.get(self.type, status) if cut else "completed"
+            self.fields = {**self.fields, "status": final}
