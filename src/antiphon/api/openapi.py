@@ -73,7 +73,7 @@ def document(endpoints: Iterable[Endpoint], version: str) -> bytes:
             "version": version,
             "license": {"name": "Apache License 2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": "/"}],
+        "servers": [{"url": "./", "description": "This server."}],  # as seen from the document, also behind a prefix
         "security": [{"key": []}],
         "tags": _tags(told),
         "paths": paths,
@@ -134,7 +134,7 @@ def _operation(endpoint: Endpoint, schemas: Schemas) -> JsonObject:
     summary, *rest = _SENTENCE.split(first_paragraph(endpoint.handler), maxsplit=1)
     operation: JsonObject = {
         "operationId": f"{resource}_{getattr(endpoint.handler, '__name__', endpoint.method.lower())}",
-        "summary": summary.removesuffix("."),
+        "summary": summary.removesuffix(".").replace("`", ""),  # shown as it is; only descriptions are Markdown
         "tags": [resource],
     }
     if rest:

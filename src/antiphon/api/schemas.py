@@ -56,13 +56,17 @@ _UNTYPED = frozenset({Message, ItemReference})
 """The items that are known without their `type`."""
 
 _NUMBER = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
+_ARRAY = ("array", {"min_length": "minItems", "max_length": "maxItems"})
 _PLAIN: dict[type[kinds.Type], tuple[str, dict[str, str]]] = {
     kinds.NoneType: ("null", {}),
     kinds.BoolType: ("boolean", {}),
     kinds.IntType: ("integer", _NUMBER),
     kinds.FloatType: ("number", _NUMBER),
     kinds.StrType: ("string", {"min_length": "minLength", "max_length": "maxLength", "pattern": "pattern"}),
-    kinds.ListType: ("array", {"min_length": "minItems", "max_length": "maxItems"}),
+    kinds.ListType: _ARRAY,
+    kinds.VarTupleType: _ARRAY,
+    kinds.SetType: _ARRAY,
+    kinds.FrozenSetType: _ARRAY,
     kinds.DictType: ("object", {"min_length": "minProperties", "max_length": "maxProperties"}),
 }
 _LITERAL = {str: "string", bool: "boolean", int: "integer"}
@@ -100,7 +104,7 @@ class Schemas:
             case kinds.LiteralType(values):
                 choice: JsonObject = {"const": values[0]} if len(values) == 1 else {"enum": list(values)}
                 return {"type": _LITERAL[type(values[0])], **choice}
-            case kinds.ListType():
+            case kinds.CollectionType():
                 return _plain(kind) | {"items": self._schema(kind.item_type, inside)}
             case kinds.DictType():
                 keys, entries = self._schema(kind.key_type, None), self._schema(kind.value_type, inside)
