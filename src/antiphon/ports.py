@@ -90,7 +90,11 @@ class Models(Protocol):
 
 
 class ItemRow(Struct, frozen=True, gc=False):
-    """An item as stored: its bytes, or the row (`same_as`) whose bytes it shares."""
+    """An item as stored: its bytes, or the row (`same_as`) whose bytes it shares.
+
+    A row that was deleted since it was read, or is another tenant's, has no bytes to share: such an item is
+    left out without an error. Deletion wins over a run that was already under way.
+    """
 
     id: str
     body: bytes | None
@@ -108,7 +112,9 @@ class FoundItem(Struct, frozen=True, gc=False):
 class ListQuery(Struct, frozen=True, kw_only=True):
     """A page of a list: at most `limit` objects after (and before) an id of it.
 
-    An `after` or `before` that names nothing in the list raises NotFound.
+    `before` alone asks for the page that ends there, and "more" then lies on its far side. A list of items
+    shows an id once, where it stands last, so that a cursor names one place. An `after` or `before` that names
+    nothing in the list raises NotFound with that param; a response is in every list, whatever its filter.
     """
 
     limit: int = 20
@@ -176,7 +182,10 @@ class Responses(Protocol):
         ...
 
     async def items(self, tenant: str, ids: Sequence[str]) -> dict[str, FoundItem]:
-        """Return the newest item of each id, of any response or conversation of the tenant; unknown ids are absent."""
+        """Return the newest item of each id, of any response or conversation of the tenant; unknown ids are absent.
+
+        Items that only a deleted response holds are unknown, though responses that continue it still read them.
+        """
         ...
 
     async def input_items(self, tenant: str, response_id: str, page: ListQuery) -> tuple[list[FoundItem], bool]:
@@ -224,7 +233,7 @@ class Conversations(Protocol):
         ...
 
     async def item(self, tenant: str, conversation_id: str, item_id: str) -> FoundItem:
-        """Return one item. Raises NotFound."""
+        """Return the newest item of an id. Raises NotFound."""
         ...
 
     async def add(self, tenant: str, conversation_id: str, items: Sequence[ItemRow]) -> None:
@@ -232,7 +241,7 @@ class Conversations(Protocol):
         ...
 
     async def remove(self, tenant: str, conversation_id: str, item_id: str) -> Conversation:
-        """Take one item out and return the conversation. Raises NotFound."""
+        """Take the items of one id out and return the conversation. Raises NotFound."""
         ...
 
     async def was_deleted(self, tenant: str, conversation_id: str) -> bool:
