@@ -102,15 +102,15 @@ class Call:
             raise WrongMediaType("The body must be application/json.", code="unsupported_content_type")
         message = await self.receive()
         body: bytes = message.get("body", b"")
-        if not message.get("more_body"):
+        if len(body) <= limit and not message.get("more_body"):
             return body
         pieces, size = [body], len(body)
-        while message.get("more_body"):
+        while size <= limit and message.get("more_body"):
             message = await self.receive()
             pieces.append(message.get("body", b""))
             size += len(pieces[-1])
-            if size > limit:
-                raise too_large(limit)
+        if size > limit:
+            raise too_large(limit)
         return b"".join(pieces)
 
     def query(self, kind: type[T]) -> T:
