@@ -107,7 +107,7 @@ def _refuse_busy(call: Call) -> None:
 
 async def _rows(call: Call, given: list[Raw], owner: str) -> list[ItemRow]:
     """Return the rows of items that a client adds; a reference becomes a copy of its item."""
-    items = read_items(given, "items")
+    items = read_items(given, "items", call.services.limits.string_length)
     refuse_strangers(items, "items")
     wanted = [item.view.id for item in items if isinstance(item.view, ItemReference)]
     found = await call.services.store.responses.items(call.tenant, wanted) if wanted else {}

@@ -10,9 +10,10 @@ import msgspec
 from msgspec import Raw, Struct
 
 from antiphon.errors import BadRequest, TooLarge
+from antiphon.ids import item_id
 from antiphon.types.content import InputText
 from antiphon.types.decoding import explain, missing
-from antiphon.types.items import PASSED_ON, AdditionalTools, Item, ItemReference, Message
+from antiphon.types.items import PASSED_ON, PREFIXES, AdditionalTools, Item, ItemReference, Message
 from antiphon.types.kept import Kept
 from antiphon.types.responses import MAX_TEXT
 from antiphon.types.tools import (
@@ -49,16 +50,20 @@ def keep(view: Item) -> Kept[Item]:
     return Kept(Raw(_encode(view)), view)
 
 
-def read_input(given: str | list[Raw] | None) -> list[Kept[Item]]:
-    """Return the request's own items. Raises BadRequest with a path such as `input[3].content[0].type`."""
+def read_input(given: str | list[Raw] | None, longest: int = MAX_TEXT) -> list[Kept[Item]]:
+    """Return the request's own items. Raises BadRequest with a path such as `input[3].content[0].type`.
+
+    No string may have more than `longest` characters.
+    """
     if given is None:
         return []
     if isinstance(given, str):
+        _refuse_long_strings(given, "input", longest)
         return [keep(Message(role="user", content=[InputText(text=given)]))]
-    return read_items(given, "input")
+    return read_items(given, "input", longest)
 
 
-def read_items(given: Sequence[Raw], name: str) -> list[Kept[Item]]:
+def read_items(given: Sequence[Raw], name: str, longest: int = MAX_TEXT) -> list[Kept[Item]]:
     """Return items with their views; `name` begins the path of a complaint."""
     kept: list[Kept[Item]] = []
     for index, raw in enumerate(given):
@@ -66,8 +71,8 @@ def read_items(given: Sequence[Raw], name: str) -> list[Kept[Item]]:
             kept.append(Kept(raw, _ITEM.decode(raw)))
         except msgspec.ValidationError as error:
             kept.append(_odd_item(raw, f"{name}[{index}]", error))
-        if len(raw) > MAX_TEXT:
-            _refuse_long_strings(msgspec.json.decode(raw), f"{name}[{index}]")
+        if len(raw) > longest:
+            _refuse_long_strings(msgspec.json.decode(raw), f"{name}[{index}]", longest)
     return kept
 
 
@@ -88,13 +93,22 @@ def type_of(raw: Raw) -> str:
     return _PEEK.decode(raw).type or ""
 
 
-def refuse_strangers(items: Sequence[Kept[Item]]) -> None:
+def identify(item: Kept[Item], owner_id: str, index: int) -> str:
+    """Return the id that an item is stored under: its sender's own, or one made from its owner's."""
+    given = getattr(item.view, "id", None)
+    if isinstance(given, str) and given:
+        return given
+    kind = item.view.type if item.view is not None else type_of(item.raw)
+    return item_id(PREFIXES.get(kind, "item"), owner_id, "i", index)
+
+
+def refuse_strangers(items: Sequence[Kept[Item]], name: str = "input") -> None:
     """Raise BadRequest for an item of a type that the API doesn't have, nor an extension (`slug:name`)."""
     for index, item in enumerate(items):
         if item.view is None:
             kind = type_of(item.raw)
             if kind not in PASSED_ON and ":" not in kind:
-                path = f"input[{index}]"
+                path = f"{name}[{index}]"
                 raise BadRequest(f"Invalid value: '{kind}' is no item type.", code="invalid_value", param=path)
 
 
@@ -197,16 +211,16 @@ def _check_parameters(tool: Tool, path: str) -> None:
             _check_parameters(inner, f"{path}.tools[{index}]")
 
 
-def _refuse_long_strings(value: object, path: str) -> None:
-    if isinstance(value, str) and len(value) > MAX_TEXT:
+def _refuse_long_strings(value: object, path: str, longest: int) -> None:
+    if isinstance(value, str) and len(value) > longest:
         raise TooLarge(
-            f"Invalid '{path}': a string may have at most {MAX_TEXT} characters.",
+            f"Invalid '{path}': a string may have at most {longest} characters.",
             code="string_above_max_length",
             param=path,
         )
     if isinstance(value, dict):
         for key, inner in value.items():
-            _refuse_long_strings(inner, f"{path}.{key}")
+            _refuse_long_strings(inner, f"{path}.{key}", longest)
     if isinstance(value, list):
         for index, inner in enumerate(value):
-            _refuse_long_strings(inner, f"{path}[{index}]")
+            _refuse_long_strings(inner, f"{path}[{index}]", longest)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from antiphon.engine.context import build, window
-from antiphon.engine.intake import check_choice, identify, read_input, read_tools, refuse_strangers, reread
+from antiphon.engine.intake import check_choice, identify, offers, read_input, read_tools, refuse_strangers, reread
 from antiphon.errors import BadRequest, NotFound, TooLarge, Unsupported
 from antiphon.ids import Mint, is_ours
 from antiphon.ports import Conversations, FoundItem, ItemRow, Model, Models, Responses
@@ -20,7 +20,7 @@ from antiphon.types.kept import Kept
 from antiphon.types.limits import Limits
 from antiphon.types.profiles import Profile
 from antiphon.types.responses import TERMINAL, ConversationRef, CountInput, CreateResponse
-from antiphon.types.tools import Tool
+from antiphon.types.tools import NamespaceTool, Tool
 from antiphon.types.turns import Turn
 
 _CLIENT_ID = re.compile(r"conv_[A-Za-z0-9_.-]{1,64}\Z")
@@ -68,7 +68,7 @@ class Preparation:
     async def prepare(self, tenant: str, request: CreateResponse, notes: list[str]) -> Prepared:
         """Return the run. Raises AntiphonError; nothing is stored but a conversation that its client named."""
         self._check(request)
-        own, tools = read_input(request.input), read_tools(request.tools)
+        own, tools = read_input(request.input, self._limits.string_length), read_tools(request.tools)
         self._check_sizes(own, tools)
         check_choice(request.tool_choice, tools, own)
         model = self._models.find(request.model)
@@ -99,7 +99,7 @@ class Preparation:
         """Return what a model would be told, for counting."""
         if request.conversation and request.previous_response_id:
             raise _exclusive()
-        own = read_input(request.input)
+        own = read_input(request.input, self._limits.string_length)
         check_choice(request.tool_choice, read_tools(request.tools), own)
         if request.model is not None:
             self._models.find(request.model)
@@ -130,7 +130,8 @@ class Preparation:
         if len(own) > self._limits.items:
             text = f"Invalid 'input': a request may have at most {self._limits.items} items."
             raise TooLarge(text, code="array_above_max_length", param="input")
-        if len(tools) > self._limits.tools:
+        offered = offers(tools, own)
+        if sum(len(tool.tools) if isinstance(tool, NamespaceTool) else 1 for tool in offered) > self._limits.tools:
             text = f"Invalid 'tools': a request may offer at most {self._limits.tools} tools."
             raise TooLarge(text, code="array_above_max_length", param="tools")
 
