@@ -232,8 +232,8 @@ class Api:
     async def wait_status(self, identity: str, *wanted: str, within: float = 5.0) -> Json:
         """Poll until a response has one of these statuses, and return it."""
         async with asyncio.timeout(within):
-            while (found := await self.retrieve(identity))["status"] not in wanted:
-                await asyncio.sleep(0.01)  # noqa: ASYNC110 # as a client would
+            while (found := await self.retrieve(identity))["status"] not in wanted:  # noqa: ASYNC110 # as clients do
+                await asyncio.sleep(0.01)
             return found
 
 
@@ -290,6 +290,6 @@ async def raw_exchange(port: int, request: bytes, *, reads: int | None = None) -
 def raw_post(api: Api, body: bytes, path: str = "/v1/responses", **headers: str) -> bytes:
     """Return a request as bytes, its connection closed by the server at the end."""
     lines = [f"POST {path} HTTP/1.1", "Host: test", f"Authorization: Bearer {api.key}", "Connection: close"]
-    given = {"Content-Type": "application/json", "Content-Length": str(len(body)), **headers}
+    given = {"Content_Type": "application/json", "Content_Length": str(len(body)), **headers}
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in given.items() if value]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body

@@ -12,7 +12,8 @@ from tests.api.calling import CHAT, Api, Json, call, function, output, user
 from tests.api.conftest import providers
 
 SCHEMA = {"type": "object", "properties": {}}
-BAD: list[tuple[str, Json, int, str | None, str | None]] = [
+Case = tuple[str, Json, int, str | None, str | None]
+BAD: list[Case] = [
     # what is missing
     ("no model", {"model": ...}, 400, "missing_required_parameter", "model"),
     ("no input", {"input": ...}, 400, "missing_required_parameter", "input"),
@@ -103,10 +104,11 @@ def _id(value: object) -> str:
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-@pytest.mark.parametrize(("name", "fields", "status", "code", "param"), BAD, ids=[_id(row[0]) for row in BAD])
+@pytest.mark.parametrize("case", BAD, ids=[_id(row[0]) for row in BAD])
 async def test_a_bad_request_is_refused_with_its_code_and_param(
-    api: Api, upstream: ScriptedUpstream, name: str, fields: Json, status: int, code: str, param: str, stream: bool
+    api: Api, upstream: ScriptedUpstream, case: Case, stream: bool
 ) -> None:
+    _, fields, status, code, param = case
     reply = await api.try_create(**{"stream": stream, **fields})
     reply.refused(status, code, param)
     assert upstream.received == []
