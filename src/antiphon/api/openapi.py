@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from antiphon.api.calls import Endpoint
 from antiphon.api.errors import ErrorReply
-from antiphon.api.schemas import TOLD, Schemas, first_paragraph
+from antiphon.api.schemas import Schemas, first_paragraph
 from antiphon.errors import (
     AntiphonError,
     BadRequest,
@@ -65,7 +65,7 @@ def document(endpoints: Iterable[Endpoint], version: str) -> bytes:
         path = _PARAMETER.sub(r"{\1}", endpoint.path)
         paths.setdefault(path, {})[endpoint.method.lower()] = _operation(endpoint, schemas)
     _tell_apart(paths)
-    whole = {
+    whole: JsonObject = {
         "openapi": "3.1.0",
         "info": {
             "title": "Antiphon",
@@ -200,7 +200,7 @@ def _reply(endpoint: Endpoint, schemas: Schemas) -> JsonObject:
         content["application/json"] = {"schema": schemas.of(endpoint.reply)}
     if endpoint.streams:
         text += " With `stream: true`, server-sent events, each with one event as its `data`, the last one `[DONE]`."
-        content["text/event-stream"] = {"schema": schemas.of(TOLD)}
+        content["text/event-stream"] = {"schema": schemas.open_union("Event")}
     return {"description": text, "headers": _headers(), **({"content": content} if content else {})}
 
 

@@ -4,10 +4,8 @@ msgspec's own generator knows nothing of what stands in a field that holds encod
 that kind. This one walks the same description (`msgspec.inspect`) and takes the inside of such fields from `HOLDS`.
 """
 
-import functools
-import operator
 from inspect import cleandoc
-from typing import cast, get_args
+from typing import Any, cast, get_args
 
 import msgspec
 from msgspec import Struct
@@ -41,14 +39,15 @@ HOLDS: dict[tuple[type[Struct], str], object] = {
 }
 """What stands in a field that holds encoded JSON; where the field is a list, in each entry of it."""
 
-TOLD: object = functools.reduce(operator.or_, (kind for kind in get_args(Event) if kind is not Relayed))
-"""The events with a Struct of their own."""
-
-_OPEN: dict[str, tuple[object, str]] = {
-    "Item": (Item, "An item of a conversation; one of a type that is not described here is kept as it came."),
-    "OutputItem": (OutputItem, "An item that a model made; one of any other type is an upstream's own, passed on."),
-    "Tool": (Tool, "A tool that a model may call; a hosted one is handed to a provider that has it."),
-    "Event": (TOLD, "The `data` of one server-sent event; one of any other type is an upstream's own, passed on."),
+_EVENTS = tuple(kind for kind in get_args(Event) if kind is not Relayed)
+_OPEN: dict[str, tuple[tuple[Any, ...], str]] = {
+    "Item": (get_args(Item), "An item of a conversation; one of a type that is not described here is kept as it came."),
+    "OutputItem": (
+        get_args(OutputItem),
+        "An item that a model made; one of any other type is an upstream's own, passed on.",
+    ),
+    "Tool": (get_args(Tool), "A tool that a model may call; a hosted one is handed to a provider that has it."),
+    "Event": (_EVENTS, "The `data` of one server-sent event; one of any other type is an upstream's own, passed on."),
 }
 """The unions that also let through what they don't describe."""
 
@@ -69,7 +68,7 @@ _PLAIN: dict[type[kinds.Type], tuple[str, dict[str, str]]] = {
     kinds.FrozenSetType: _ARRAY,
     kinds.DictType: ("object", {"min_length": "minProperties", "max_length": "maxProperties"}),
 }
-_LITERAL = {str: "string", bool: "boolean", int: "integer"}
+_LITERAL: dict[type, str] = {str: "string", bool: "boolean", int: "integer"}
 
 
 class Schemas:
@@ -80,7 +79,7 @@ class Schemas:
         self.is_sending = False
         """What is met first from now on is only ever sent by us, so all its keys are always there."""
         self._names: dict[type, str] = {}
-        self._open = {frozenset(get_args(union)): name for name, (union, _) in _OPEN.items()}
+        self._open = {frozenset(members): name for name, (members, _) in _OPEN.items()}
 
     def of(self, kind: object) -> JsonObject:
         """Return the schema of a type; a Struct is referred to."""
@@ -88,13 +87,29 @@ class Schemas:
 
     def inline(self, struct: type[Struct]) -> JsonObject:
         """Return the schema of a Struct that is asked of a client, itself; it becomes no component."""
-        return self._object(cast("kinds.StructType", kinds.type_info(struct)), sent=False)  # a Struct's is one
+        return self._object(_info(struct), sent=False)
+
+    def open_union(self, name: str) -> JsonObject:
+        """Return the reference to `Item`, `OutputItem`, `Tool` or `Event`."""
+        if name not in self.components:
+            self.components[name] = {}  # it may be met again on its own inside
+            members, text = _OPEN[name]
+            other = {
+                "title": "of another type",
+                "type": "object",
+                "properties": {"type": {"type": "string", "not": {"enum": [member.type for member in members]}}},
+                "required": ["type"],
+            }
+            options = [self._component(_info(member)) for member in members]
+            self.components[name] = {"title": name, "description": text, "anyOf": [*options, other]}
+        return _ref(name)
 
     def _schema(self, kind: kinds.Type, inside: object) -> JsonObject:
         """Return the schema of `kind`; where it says nothing, that of `inside`."""
         match kind:
             case kinds.Metadata():
-                return self._schema(kind.type, inside) | (kind.extra_json_schema or {})
+                extra = cast("JsonObject", kind.extra_json_schema or {})  # msgspec doesn't say of what
+                return self._schema(kind.type, inside) | extra
             case kinds.AnyType() | kinds.RawType():
                 return {} if inside is None else self.of(inside)
             case kinds.StructType():
@@ -118,7 +133,7 @@ class Schemas:
         structs = [member for member in members if isinstance(member, kinds.StructType)]
         if name := self._open.get(frozenset(struct.cls for struct in structs)):
             members = [member for member in members if member not in structs]
-            options = [self._schema(member, inside) for member in members] + [self._open_union(name, structs)]
+            options = [self._schema(member, inside) for member in members] + [self.open_union(name)]
         else:
             options = [self._schema(member, inside) for member in members]
         if kind.includes_none:
@@ -126,20 +141,6 @@ class Schemas:
         if len(options) == 1:
             return options[0]
         return {"anyOf": options} | (_discriminator(structs, options) if len(structs) == len(options) else {})
-
-    def _open_union(self, name: str, structs: list[kinds.StructType]) -> JsonObject:
-        if name not in self.components:
-            self.components[name] = {}  # it may be met again on its own inside
-            known = [struct.tag for struct in structs]
-            other = {
-                "title": "of another type",
-                "type": "object",
-                "properties": {"type": {"type": "string", "not": {"enum": known}}},
-                "required": ["type"],
-            }
-            options = [self._component(struct) for struct in structs]
-            self.components[name] = {"title": name, "description": _OPEN[name][1], "anyOf": [*options, other]}
-        return _ref(name)
 
     def _component(self, kind: kinds.StructType) -> JsonObject:
         name = self._names.get(kind.cls)
@@ -166,6 +167,10 @@ class Schemas:
         head = {"title": kind.cls.__name__, "description": first_paragraph(kind.cls)}
         tail = {"additionalProperties": False} if kind.forbid_unknown_fields else {}
         return {**head, "type": "object", "properties": properties, "required": required, **tail}
+
+
+def _info(struct: type[Struct]) -> kinds.StructType:
+    return cast("kinds.StructType", kinds.type_info(struct))  # a Struct's is one
 
 
 def first_paragraph(told: object) -> str:
@@ -199,11 +204,11 @@ def _has_default(field: kinds.Field) -> bool:
 
 
 def _default(field: kinds.Field) -> JsonObject:
-    if field.default_factory is not msgspec.NODEFAULT:
-        return {"default": field.default_factory()}
-    if field.default is msgspec.NODEFAULT or field.default is None:
+    """Return a default that says more than that nothing was given."""
+    if field.default is msgspec.NODEFAULT:
         return {}
-    return {"default": msgspec.json.decode(msgspec.json.encode(field.default))}
+    default = msgspec.json.decode(msgspec.json.encode(field.default))
+    return {} if default in (None, []) else {"default": default}
 
 
 def _ref(name: str) -> JsonObject:
