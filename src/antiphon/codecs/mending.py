@@ -22,6 +22,10 @@ class Unreadable(Exception):
     """Bytes that are not the JSON that was expected."""
 
 
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What a decoder raises for bytes that are not the JSON it expects."""
+
+
 def read(decode: Callable[[bytes | Raw], T], data: bytes | Raw) -> T:
     """Return what `decode` makes of `data`, of the mended data when need be. Raises Unreadable."""
     try:

@@ -4,6 +4,7 @@ A turn is any sequence of these that ends with `Stop`. Calls are told apart by `
 only inside its turn.
 """
 
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from msgspec import Raw, Struct
@@ -19,7 +20,7 @@ class Text(Struct, frozen=True, gc=False):
     """A piece of the answer's text."""
 
     text: str
-    logprobs: list[Logprob] = []
+    logprobs: Sequence[Logprob] = ()
 
 
 class Refused(Struct, frozen=True, gc=False):

@@ -4,6 +4,7 @@ There is no `error` event: its two published shapes exclude each other (`docs/de
 by `response.failed`.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar, TypeAlias
 
 from msgspec import Raw, Struct
@@ -100,7 +101,7 @@ class PartDone(Struct, kw_only=True, frozen=True, tag="response.content_part.don
     part: OutputText | Refusal | ReasoningText
 
 
-class TextDelta(Struct, kw_only=True, frozen=True, tag="response.output_text.delta"):
+class TextDelta(Struct, kw_only=True, frozen=True, tag="response.output_text.delta", gc=False):
     """A piece of text."""
 
     type: ClassVar[str] = "response.output_text.delta"
@@ -109,7 +110,7 @@ class TextDelta(Struct, kw_only=True, frozen=True, tag="response.output_text.del
     output_index: int
     content_index: int
     delta: str
-    logprobs: list[Logprob] = []
+    logprobs: Sequence[Logprob] = ()
 
 
 class TextDone(Struct, kw_only=True, frozen=True, tag="response.output_text.done"):

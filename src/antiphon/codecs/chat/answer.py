@@ -14,7 +14,7 @@ from msgspec import Raw, Struct
 from antiphon.codecs.chat.think import ThinkTags
 from antiphon.codecs.logprobs import Token, logprobs
 from antiphon.codecs.lowering import freeform_input
-from antiphon.codecs.mending import Unreadable, read
+from antiphon.codecs.mending import UNREADABLE, Unreadable, read
 from antiphon.codecs.refusals import reported
 from antiphon.codecs.sse import NOTHING, Reader
 from antiphon.codecs.usage import chat_usage
@@ -38,24 +38,24 @@ _ENDINGS: dict[str, chunks.Stop] = {
 """finish_reason in lower case to the end of a turn, look-alikes' names among them; any other one is a failure."""
 
 
-class _Function(Struct):
+class _Function(Struct, gc=False):
     name: str | None = None
     arguments: str | JsonObject | None = None
 
 
-class _CustomPiece(Struct):
+class _CustomPiece(Struct, gc=False):
     name: str | None = None
     input: str | None = None
 
 
-class _CallPiece(Struct):
+class _CallPiece(Struct, gc=False):
     index: int | None = None
     id: str | None = None
     function: _Function | None = None
     custom: _CustomPiece | None = None
 
 
-class _Delta(Struct):
+class _Delta(Struct, gc=False):
     """A streamed delta, or the whole message of an answer that is not streamed: the fields are the same."""
 
     content: str | list[JsonObject] | None = None
@@ -69,11 +69,11 @@ class _Delta(Struct):
     annotations: list[JsonObject] | None = None
 
 
-class _Logprobs(Struct):
+class _Logprobs(Struct, gc=False):
     content: list[Token] | None = None
 
 
-class _Choice(Struct):
+class _Choice(Struct, gc=False):
     error: Any = None
     delta: _Delta | None = None
     message: _Delta | None = None
@@ -81,13 +81,18 @@ class _Choice(Struct):
     logprobs: _Logprobs | None = None
 
 
-class _Document(Struct):
-    """A chunk or the whole answer; `object`, `message`, `code` and `type` are those of an error told flat."""
+class _Document(Struct, gc=False):
+    """A chunk, or the whole answer."""
 
     choices: list[_Choice] | None = None
     usage: JsonObject | None = None
     error: Any = None
     service_tier: str | None = None
+
+
+class _FlatError(Struct):
+    """An error without its envelope, as some servers send it in the place of a chunk."""
+
     object: Any = None
     type: Any = None
     message: Any = None
@@ -95,6 +100,7 @@ class _Document(Struct):
 
 
 _decode = msgspec.json.Decoder(_Document).decode
+_decode_flat = msgspec.json.Decoder(_FlatError).decode
 
 
 @dataclass(slots=True)
@@ -123,11 +129,15 @@ class _Answer:
         self._said_something = False
         self._stopped = False
 
-    def _document(self, document: _Document, out: list[Chunk]) -> None:
-        if document.error or document.object == "error" or document.type == "error":
-            flat = {"message": document.message, "code": document.code, "type": document.type}
-            self.failure = reported(document.error or flat)
+    def _document(self, document: _Document, data: bytes, out: list[Chunk]) -> None:
+        if document.error:
+            self.failure = reported(document.error)
             return
+        if not document.choices and document.usage is None:
+            flat = read(_decode_flat, data)
+            if flat.object == "error" or flat.type == "error":
+                self.failure = reported({"message": flat.message, "code": flat.code, "type": flat.type})
+                return
         for choice in document.choices or ():
             if choice.error:
                 self.failure = reported(choice.error)
@@ -173,8 +183,8 @@ class _Answer:
                 self._text(part["text"], None, out)
 
     def _text(self, text: str, given: _Logprobs | None, out: list[Chunk]) -> None:
-        if text and not text.isspace():
-            self._said_something = True
+        if not self._said_something:
+            self._said_something = bool(text.strip())
         out.append(chunks.Text(text, logprobs(given.content or ())) if given else chunks.Text(text))
 
     def _reason(self, text: str, out: list[Chunk]) -> None:
@@ -294,6 +304,7 @@ class StreamParser(_Answer):
         return out
 
     def _read(self, events: list[bytes], out: list[Chunk]) -> None:
+        plain = self._tags is None
         for data in events:
             if self._stopped or self.failure is not None:
                 return
@@ -301,13 +312,37 @@ class StreamParser(_Answer):
                 self._end(out)
                 return
             try:
-                document = read(_decode, data)
-            except Unreadable:
-                if data.strip() in NOTHING:
+                document = _decode(data)
+            except UNREADABLE:
+                if (mended := self._mended(data)) is None:
                     continue
+                document = mended
+            if plain and self._said_something and (text := _only_text(document)):
+                out.append(chunks.Text(text))  # nearly all of a stream
+            else:
+                self._document(document, data, out)
+
+    def _mended(self, data: bytes) -> _Document | None:
+        """Read an event that isn't quite JSON; None when it says nothing, or when it ends the stream as broken."""
+        try:
+            return read(_decode, data)
+        except Unreadable:
+            if data.strip() not in NOTHING:
                 self.failure = ProviderBroke("The provider sent an event that can't be read.")
-                return
-            self._document(document, out)
+            return None
+
+
+def _only_text(document: _Document) -> str | None:
+    """Return the text of a chunk that holds nothing else."""
+    choices = document.choices
+    if choices is None or len(choices) != 1 or document.usage or document.error:
+        return None
+    choice = choices[0]
+    said = choice.delta
+    if said is None or choice.finish_reason or choice.logprobs or choice.error or type(said.content) is not str:
+        return None
+    more = said.reasoning_content or said.reasoning or said.tool_calls or said.refusal or said.thinking
+    return None if more or said.reasoning_details or said.function_call or said.annotations else said.content
 
 
 class WholeParser(_Answer):
@@ -325,12 +360,13 @@ class WholeParser(_Answer):
     def close(self) -> list[Chunk]:
         """Return the whole answer."""
         out: list[Chunk] = []
+        data = b"".join(self._pieces).removeprefix(b"\xef\xbb\xbf")
         try:
-            document = read(_decode, b"".join(self._pieces).removeprefix(b"\xef\xbb\xbf"))
+            document = read(_decode, data)
         except Unreadable:
             self.failure = ProviderBroke("The provider's answer can't be read.")
             return out
-        self._document(document, out)
+        self._document(document, data, out)
         self._end(out)
         return out
 
