@@ -478,3 +478,10 @@ async def test_a_real_answer_and_a_real_stream_are_as_described(api: Api) -> Non
     assert complaints("Response", await api.create()) == []
     stream = await api.stream()
     assert [complaint for event in stream.events for complaint in complaints("Event", event)] == []
+
+
+@pytest.mark.parametrize("endpoint", [each for each in SHOWN if each.body and "{" not in each.path], ids=row)
+async def test_every_example_is_taken(api: Api, endpoint: Endpoint) -> None:
+    example = openapi.EXAMPLES[cast("type[Struct]", endpoint.body)]
+    reply = await api.request(endpoint.method, endpoint.path, json=example)
+    assert reply.status == endpoint.status, reply.body

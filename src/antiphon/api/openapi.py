@@ -44,13 +44,13 @@ _WAITS = frozenset({429, 503})
 
 _MESSAGE = {"type": "message", "role": "user", "content": "Say hello."}
 EXAMPLES: dict[type[Struct], JsonObject] = {
-    CreateResponse: {"model": "a-model-of-yours", "input": "Say hello."},
-    CountInput: {"model": "a-model-of-yours", "input": "Say hello."},
+    CreateResponse: {"model": "demo-chat", "input": "Say hello."},
+    CountInput: {"model": "demo-chat", "input": "Say hello."},
     CreateConversation: {"items": [_MESSAGE], "metadata": {"topic": "greetings"}},
     UpdateConversation: {"metadata": {"topic": "greetings"}},
     AddItems: {"items": [_MESSAGE]},
 }
-"""What a reader can send as it stands, but for the model's name."""
+"""What a reader can send as it stands."""
 
 _PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
 _SENTENCE = re.compile(r"(?<=\.)\s")
