@@ -191,6 +191,12 @@ class _Connection(asyncio.Protocol):
         self._writable.set()
 
     async def _serve(self) -> None:
+        try:
+            await self._serve_all()
+        finally:  # also when a test's own `otherwise` failed: its request must not hang
+            self._transport.close()
+
+    async def _serve_all(self) -> None:
         while (request := await self._request()) is not None:
             answer = self._upstream.take(request)
             if not await self._play(answer):
