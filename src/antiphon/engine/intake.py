@@ -5,13 +5,14 @@ has and we don't is kept as bytes; one that nobody knows is refused unless its p
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
 
 from antiphon.errors import BadRequest, TooLarge
 from antiphon.ids import item_id
-from antiphon.types.content import InputText
+from antiphon.types.content import InputText, JsonObject
 from antiphon.types.decoding import explain, missing
 from antiphon.types.items import PASSED_ON, PREFIXES, AdditionalTools, Item, ItemReference, Message
 from antiphon.types.kept import Kept
@@ -32,7 +33,11 @@ _ITEM = msgspec.json.Decoder(Item)
 _MESSAGE = msgspec.json.Decoder(Message)
 _REFERENCE = msgspec.json.Decoder(ItemReference)
 _TOOL: msgspec.json.Decoder[Tool] = msgspec.json.Decoder(FunctionTool | CustomTool | NamespaceTool)
-_VIEWED = frozenset(kind.type for kind in Item.__args__)  # type: ignore[attr-defined] # a union alias has them
+_VIEWED = frozenset(kind.type for kind in Item.__args__)
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_KINDS = {b"[": "array", b'"': "str", b"t": "bool", b"f": "bool"}
+"""The first byte of a JSON value to its type; anything that isn't here, nor an object or null, is a number."""
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -68,11 +73,9 @@ def read_items(given: Sequence[Raw], name: str, longest: int = MAX_TEXT) -> list
     kept: list[Kept[Item]] = []
     for index, raw in enumerate(given):
         try:
-            kept.append(Kept(raw, _ITEM.decode(raw)))
-        except msgspec.ValidationError as error:
-            kept.append(_odd_item(raw, f"{name}[{index}]", error))
-        if len(raw) > longest:
-            _refuse_long_strings(msgspec.json.decode(raw), f"{name}[{index}]", longest)
+            kept.append(_item(raw, f"{name}[{index}]", longest))
+        except _UNREADABLE as error:
+            raise _unreadable(f"{name}[{index}]", error) from None
     return kept
 
 
@@ -95,11 +98,10 @@ def type_of(raw: Raw) -> str:
 
 def identify(item: Kept[Item], owner_id: str, index: int) -> str:
     """Return the id that an item is stored under: its sender's own, or one made from its owner's."""
-    given = getattr(item.view, "id", None)
-    if isinstance(given, str) and given:
-        return given
-    kind = item.view.type if item.view is not None else type_of(item.raw)
-    return item_id(PREFIXES.get(kind, "item"), owner_id, "i", index)
+    told = item.view or _PEEK.decode(item.raw)
+    if isinstance(told.id, str) and told.id:
+        return told.id
+    return item_id(PREFIXES.get(told.type or "", "item"), owner_id, "i", index)
 
 
 def refuse_strangers(items: Sequence[Kept[Item]], name: str = "input") -> None:
@@ -118,20 +120,26 @@ def read_tools(given: Sequence[Raw] | None, name: str = "tools") -> list[Kept[To
     for index, raw in enumerate(given or ()):
         path = f"{name}[{index}]"
         try:
-            view = _TOOL.decode(raw)
-        except msgspec.ValidationError as error:
-            if _peek(raw, path).type not in HOSTED:
-                raise explain(str(error), path) from None
-            kept.append(Kept(raw, None))
-            continue
-        _check_parameters(view, path)
-        kept.append(Kept(raw, view))
+            kept.append(_tool(raw, path))
+        except _UNREADABLE as error:
+            raise _unreadable(path, error) from None
     return kept
+
+
+def _tool(raw: Raw, path: str) -> Kept[Tool]:
+    try:
+        view = _TOOL.decode(raw)
+    except msgspec.ValidationError as error:
+        if _peek(raw, path).type not in HOSTED:
+            raise explain(str(error), path) from None
+        return Kept(raw, None)
+    _check_parameters(view, path)
+    return Kept(raw, view)
 
 
 def check_choice(choice: ToolChoice | None, tools: Sequence[Kept[Tool]], items: Sequence[Kept[Item]]) -> None:
     """Raise BadRequest when `tool_choice` asks for what is not offered."""
-    if choice is None or choice in {"auto", "none"}:
+    if choice in (None, "auto", "none"):  # no set: a list of allowed tools has no hash
         return
     if not tools and not any(isinstance(item.view, AdditionalTools) for item in items):
         raise BadRequest("Tool choice must be specified with 'tools' parameter.", param="tool_choice")
@@ -165,6 +173,22 @@ def offers(tools: Sequence[Kept[Tool]], items: Sequence[Kept[Item]]) -> list[Too
         if isinstance(item.view, AdditionalTools):
             found += [tool.view for tool in read_tools(item.view.tools, f"input[{index}].tools")]
     return found
+
+
+def _item(raw: Raw, path: str, longest: int) -> Kept[Item]:
+    try:
+        item = Kept(raw, _ITEM.decode(raw))
+    except msgspec.ValidationError as error:
+        item = _odd_item(raw, path, error)
+    if len(raw) > longest:
+        _refuse_long_strings(msgspec.json.decode(raw), path, longest)
+    return item
+
+
+def _unreadable(path: str, error: Exception) -> BadRequest:
+    """Return the error for what the body's own decoder let pass, or had more room on the stack for."""
+    why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+    return BadRequest(f"Invalid '{path}': {why}.", param=path)
 
 
 def _odd_item(raw: Raw, path: str, error: msgspec.ValidationError) -> Kept[Item]:
@@ -204,14 +228,14 @@ def _item_error(error: msgspec.ValidationError, path: str) -> BadRequest:
 
 
 def _check_parameters(tool: Tool, path: str) -> None:
-    if isinstance(tool, FunctionTool) and bytes(tool.parameters)[:1] not in {b"{", b"n"}:
-        raise explain("Expected `object | null`, got `str`", f"{path}.parameters")
+    if isinstance(tool, FunctionTool) and (first := bytes(tool.parameters)[:1]) not in {b"{", b"n"}:
+        raise explain(f"Expected `object | null`, got `{_KINDS.get(first, 'float')}`", f"{path}.parameters")
     if isinstance(tool, NamespaceTool):
         for index, inner in enumerate(tool.tools):
             _check_parameters(inner, f"{path}.tools[{index}]")
 
 
-def _refuse_long_strings(value: object, path: str, longest: int) -> None:
+def _refuse_long_strings(value: str | float | list[Any] | JsonObject | None, path: str, longest: int) -> None:
     if isinstance(value, str) and len(value) > longest:
         raise TooLarge(
             f"Invalid '{path}': a string may have at most {longest} characters.",

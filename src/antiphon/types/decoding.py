@@ -15,7 +15,7 @@ _UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>[^`]+)`")
 _CHOICE = re.compile(r"Invalid (?:enum )?value (?P<value>.+)")
 _LENGTH = re.compile(r"Expected `(?P<kind>\w+)` of length (?P<sign>[<>]=) (?P<limit>\d+)")
 _RANGE = re.compile(r"Expected `(?P<kind>\w+)` (?P<sign>[<>]=) (?P<limit>[-\d.]+)")
-_TYPE = re.compile(r"Expected `(?P<want>.+)`, got `(?P<got>\w+)`")
+_TYPE = re.compile(r"Expected `(?P<want>[^`]+)`(?:, got `(?P<got>\w+)`)?")
 
 _NAMES = {
     "str": "a string",
@@ -34,7 +34,7 @@ _NUMBERS = {"int": "integer", "float": "decimal"}
 def explain(complaint: str, prefix: str = "", known: Iterable[str] = ()) -> BadRequest:
     """Return the BadRequest for msgspec's `complaint` about the value at `prefix`.
 
-    `known` are the names that an unknown one is compared with.
+    `known` are the top-level names that an unknown one is compared with.
     """
     where = _WHERE.search(complaint)
     path = _join(prefix, where["path"] if where else "")
@@ -51,9 +51,9 @@ def explain(complaint: str, prefix: str = "", known: Iterable[str] = ()) -> BadR
         return _out_of_range(path, found["kind"], found["sign"], found["limit"])
     if found := _TYPE.match(said):
         want = " or ".join(_NAMES.get(name, name) for name in found["want"].split(" | "))
-        got = _NAMES.get(found["got"], found["got"])
-        text = f"Invalid type for '{path}': expected {want}, but got {got} instead."
-        return BadRequest(text, code="invalid_type", param=path or None)
+        got = f", but got {_NAMES.get(found['got'], found['got'])} instead" if found["got"] else ""
+        place = f" for '{path}'" if path else ""
+        return BadRequest(f"Invalid type{place}: expected {want}{got}.", code="invalid_type", param=path or None)
     return BadRequest(f"Invalid value at '{path}': {said}.", code="invalid_value", param=path or None)
 
 
@@ -64,7 +64,7 @@ def missing(path: str) -> BadRequest:
 
 def unknown(path: str, known: Iterable[str] = ()) -> BadRequest:
     """Return the BadRequest for a parameter that the API doesn't have; a near miss is suggested."""
-    near = difflib.get_close_matches(path, known, n=1, cutoff=0.7)
+    near = () if "." in path else difflib.get_close_matches(path, known, n=1, cutoff=0.7)
     hint = f" Did you mean '{near[0]}'?" if near else ""
     return BadRequest(f"Unknown parameter: '{path}'.{hint}", code="unknown_parameter", param=path)
 
