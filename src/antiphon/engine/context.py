@@ -1,8 +1,10 @@
 """What a model is told: history and the request's own items, paired, and cut to fit where that was asked for."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from msgspec import Raw
+import msgspec
+from msgspec import Raw, Struct
 
 from antiphon.engine.intake import keep
 from antiphon.errors import BadRequest
@@ -55,25 +57,27 @@ def call_ids(items: Iterable[Kept[Item]]) -> list[str]:
 
 
 def window(items: Sequence[Kept[Item]], budget: int, own: int) -> list[Kept[Item]]:
-    """Return the newest items that fit `budget` tokens (estimated), oldest first; the last `own` always stay.
+    """Return the newest items that fit `budget` tokens (estimated), oldest first.
 
-    A call and its output stay together or go together: an output whose call was cut makes every provider
-    refuse the turn. System and developer messages stay.
+    What belongs together stays or goes together: a model's turn (its reasoning, words and calls) and the
+    outputs of its calls. An output whose call was cut makes every provider refuse the turn, and so does a call
+    without its reasoning at some. The last `own` items stay, with all that belongs to them, and so do system
+    and developer messages.
     """
-    spent = sum(estimate(item.raw) for item in items)
-    kept: list[Kept[Item]] = []
-    dropped: set[str] = set()
-    for index, item in enumerate(items):
-        view = item.view
-        follows_its_call = isinstance(view, _OUTPUTS) and view.call_id in dropped
-        stays = index >= len(items) - own or (isinstance(view, Message) and view.role in {"system", "developer"})
-        if follows_its_call or (spent > budget and not stays):
-            spent -= estimate(item.raw)
-            if isinstance(view, _CALLS):
-                dropped.add(view.call_id)
-        else:
-            kept.append(item)
-    return kept
+    groups = _groups(items)
+    cost: dict[int, int] = {}
+    stays: set[int] = set()
+    for index, (item, group) in enumerate(zip(items, groups, strict=True)):
+        cost[group] = cost.get(group, 0) + estimate(item.raw)
+        if index >= len(items) - own or (isinstance(item.view, Message) and item.view.role in {"system", "developer"}):
+            stays.add(group)
+    spent = sum(cost.values())
+    dropped: set[int] = set()
+    for group, tokens in cost.items():  # in the order of their first items
+        if spent > budget and group not in stays:
+            spent -= tokens
+            dropped.add(group)
+    return [item for item, group in zip(items, groups, strict=True) if group not in dropped]
 
 
 def estimate(data: Raw) -> int:
@@ -84,6 +88,37 @@ def estimate(data: Raw) -> int:
 _CALLS = (FunctionCall, CustomToolCall)
 _OUTPUTS = (FunctionCallOutput, CustomToolCallOutput)
 _PAIRED = (*_CALLS, *_OUTPUTS)
+
+
+class _Linked(Struct):
+    """What tells where an item belongs; of items that we have no view of, too."""
+
+    type: str | None = None
+    role: str | None = None
+    call_id: Any = None
+
+
+_LINKED = msgspec.json.Decoder(_Linked)
+
+
+def _groups(items: Sequence[Kept[Item]]) -> list[int]:
+    """Return for each item the number of its group, which is the place of the group's first item."""
+    groups: list[int] = []
+    by_call: dict[str, int] = {}
+    goes_on = False  # whether the item before is part of a model's turn
+    for index, item in enumerate(items):
+        link = _LINKED.decode(item.raw)
+        call_id = link.call_id if isinstance(link.call_id, str) else ""
+        if (link.type or "").endswith("_output"):
+            group, goes_on = by_call.get(call_id, index), False
+        else:
+            is_told = link.role is not None and link.role != "assistant"
+            group = groups[-1] if goes_on and not is_told else index
+            goes_on = not is_told
+            if call_id:
+                by_call[call_id] = group  # the newest: some providers use the same ids in every turn
+        groups.append(group)
+    return groups
 
 
 def _interrupted(call: FunctionCall | CustomToolCall) -> Kept[Item]:
