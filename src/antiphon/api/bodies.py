@@ -5,12 +5,17 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
+from msgspec import Raw
 
 from antiphon.errors import BadRequest, TooLarge
 from antiphon.types.decoding import explain, missing, unknown
 from antiphon.types.limits import Limits
+from antiphon.types.nesting import is_deeper, too_deep
 
 T = TypeVar("T")
+
+SMALL = 16 * 1024
+"""Bytes up to which a body's nesting is told from the whole of it."""
 
 
 class BodyReader(Generic[T]):
@@ -36,13 +41,29 @@ class BodyReader(Generic[T]):
 
     def read(self, body: bytes, limits: Limits, notes: list[str]) -> T:
         """Return the Struct. Raises BadRequest."""
-        check_text(body, limits.json_depth)
+        check_text(body)
+        if len(body) <= SMALL and is_deeper(body, limits.json_depth):
+            raise too_deep(limits.json_depth)
         try:
-            return self._decode(body)
+            read = self._decode(body)
         except msgspec.ValidationError as error:
-            return self._again(body, error, notes)
+            read = self._again(body, error, notes)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise unreadable(str(error)) from None
+        except RecursionError:
+            raise too_deep(limits.json_depth) from None
+        if len(body) > SMALL:
+            self._check_depth(read, limits.json_depth)
+        return read
+
+    def _check_depth(self, read: T, limit: int) -> None:
+        """Look at the items and tools one by one: nearly all of a large body, and most are seen to be flat at once."""
+        for name in self._names:
+            value = getattr(read, name)
+            if isinstance(value, list) and value and isinstance(value[0], Raw):
+                for index, raw in enumerate(value):
+                    if is_deeper(bytes(raw), limit - 2):
+                        raise too_deep(limit, f"{name}[{index}]")
 
     def _again(self, body: bytes, error: msgspec.ValidationError, notes: list[str]) -> T:
         try:
@@ -88,45 +109,20 @@ class BodyReader(Generic[T]):
         raise refusal
 
 
-def check_text(body: bytes, depth: int) -> None:
-    """Raise BadRequest for bytes that are no UTF-8, hold half a surrogate pair, or are nested too deeply."""
+def check_text(body: bytes) -> None:
+    """Raise BadRequest for bytes that are no UTF-8, or that hold half of a surrogate pair in any corner."""
     if not body.isascii():
         try:
             body.decode()
         except UnicodeDecodeError as error:
             raise unreadable(f"it is not UTF-8 at byte {error.start}") from None
-    if b"\\ud" in body or b"\\uD" in body:
-        _check_surrogates(body)
-    if body.count(b"{") + body.count(b"[") > depth:
-        _check_depth(body, depth)
-
-
-def _check_surrogates(body: bytes) -> None:
-    """Decode everything once: a lone surrogate is told by the decoder, in any corner of the body."""
-    try:
-        msgspec.json.decode(body)
-    except RecursionError:
-        raise unreadable("it is nested too deeply") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise unreadable(f"{error}; half of a surrogate pair is no text") from None
-
-
-def _check_depth(body: bytes, depth: int) -> None:
-    """Peel the innermost pairs of brackets off until none is left: each round is one level.
-
-    What stands in strings is cut out first. All of it runs in C, about 0.3 µs per KB.
-    """
-    plain = body.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in body else body
-    brackets = b"".join(plain.split(b'"')[::2]).translate(None, delete=_NOT_BRACKETS)
-    for _ in range(depth):
-        brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
-        if not brackets:
-            return
-    text = f"The JSON body is nested more than {depth} levels deep."
-    raise BadRequest(text, code="json_too_deep")
-
-
-_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+    if b"\\u" in body and (b"\\ud" in body or b"\\uD" in body):
+        try:
+            msgspec.json.decode(body)
+        except RecursionError:
+            pass  # told by the reader, with the limit
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise unreadable(f"{error}; half of a surrogate pair is no text") from None
 
 
 def unreadable(why: str) -> BadRequest:
