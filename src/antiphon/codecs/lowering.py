@@ -31,6 +31,7 @@ from antiphon.types.turns import ToolName, Turn
 
 _TOOL: msgspec.json.Decoder[Tool] = msgspec.json.Decoder(FunctionTool | CustomTool | NamespaceTool)
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+_PLAIN_ID = re.compile(r"[A-Za-z0-9_-]+\Z")
 _FREEFORM = Raw(
     b'{"type":"object","properties":{"input":{"type":"string","description":"The whole input, as plain text."}},'
     b'"required":["input"],"additionalProperties":false}'
@@ -80,6 +81,13 @@ def flat_name(name: str, namespace: str | None) -> str:
     if _PLAIN_NAME.match(whole):
         return whole
     return _digested(whole, re.sub(r"[^A-Za-z0-9_-]", "_", whole))
+
+
+def short_id(call_id: str, limit: int) -> str:
+    """Return a call's id of at most `limit` plain characters; one that fits is left, the others always change alike."""
+    if len(call_id) <= limit and _PLAIN_ID.match(call_id):
+        return call_id
+    return f"call_{hashlib.sha256(call_id.encode()).hexdigest()[:32]}"
 
 
 def _digested(whole: str, shown: str) -> str:

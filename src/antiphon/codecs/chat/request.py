@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from antiphon.codecs.demands import check, check_part, hints, wants_logprobs
-from antiphon.codecs.lowering import Forced, Toolbox, choose, freeform_arguments, lower, tool_format
+from antiphon.codecs.lowering import Forced, Toolbox, choose, freeform_arguments, lower, short_id, tool_format
 from antiphon.errors import Unsupported
 from antiphon.types.content import (
     InputAudio,
@@ -182,6 +182,8 @@ def _custom_format(given: JsonObject) -> JsonObject:
 
 _Output: TypeAlias = FunctionCallOutput | CustomToolCallOutput
 _SYSTEM = frozenset({"system", "developer"})
+_ID_LENGTH = 40
+"""Characters of a call's id that OpenAI's Chat Completions takes."""
 
 
 class _Messages:
@@ -196,6 +198,7 @@ class _Messages:
         self.thought = ""
         self.group: _Sent | None = None
         self.outputs = _outputs(turn.items)
+        self.call_ids: set[str] = set()
 
     def all(self) -> list[_Sent]:
         if self.turn.request.instructions:
@@ -295,12 +298,22 @@ class _Messages:
         self.messages.append(group)
         pictures: list[JsonObject] = []
         for call in group.tool_calls or ():
-            if found := self.outputs.get(call.id):
-                pictures += self._tool_message(*found.popleft())
+            found = self.outputs.get(call.id)
+            call.id = self._wire_id(call.id)
+            if found:
+                pictures += self._tool_message(call.id, *found.popleft())
         if pictures:
             self._say("user", pictures)
 
-    def _tool_message(self, index: int, view: _Output) -> Sequence[JsonObject]:
+    def _wire_id(self, call_id: str) -> str:
+        """Return an id for a call that any server takes and that no call before it has."""
+        wire = short_id(call_id, _ID_LENGTH)
+        if wire in self.call_ids:
+            wire = short_id(f"{call_id}.{len(self.call_ids)}", _ID_LENGTH)
+        self.call_ids.add(wire)
+        return wire
+
+    def _tool_message(self, call_id: str, index: int, view: _Output) -> Sequence[JsonObject]:
         """Add a tool's message and return the parts that only a user's message can hold."""
         output = view.output
         if isinstance(output, dict):
@@ -312,8 +325,8 @@ class _Messages:
             pictures = [part for part in parts if part["type"] != "text"]
             output = "\n".join(part["text"] for part in parts if part["type"] == "text")
             if pictures:
-                pictures.insert(0, {"type": "text", "text": f"[output of tool call {view.call_id}]"})
-        self.messages.append(_Sent("tool", output, tool_call_id=view.call_id))
+                pictures.insert(0, {"type": "text", "text": f"[output of tool call {call_id}]"})
+        self.messages.append(_Sent("tool", output, tool_call_id=call_id))
         return pictures
 
     # content

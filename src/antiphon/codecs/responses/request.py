@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct
 
 from antiphon.codecs.demands import check, check_part, hints
-from antiphon.codecs.lowering import Forced, Toolbox, choose, freeform_arguments, lower, tool_format
+from antiphon.codecs.lowering import Forced, Toolbox, choose, freeform_arguments, lower, short_id, tool_format
 from antiphon.errors import BadRequest, Unsupported
 from antiphon.types.content import JsonObject
 from antiphon.types.items import (
@@ -62,6 +62,9 @@ _GOES_WITHOUT_ID = frozenset(
 )
 """Item types whose `id` may be missing: those with an optional one in openai 3.54, and message, reasoning and
 web_search_call, which Codex sends without. The others keep theirs: an approval names its request by it."""
+
+_ID_LENGTH = 64
+"""Characters of a call's id that OpenAI's Responses API takes."""
 
 _OF_CLIENTS = frozenset({"mcp_approval_response", "configuration_update", "compaction_trigger"})
 
@@ -231,6 +234,8 @@ class _Input:
             fields = {name: value for name, value in fields.items() if value is not None}
         if fields.get("type", "message") in _GOES_WITHOUT_ID:
             fields.pop("id", None)
+        if isinstance(fields.get("call_id"), str):
+            fields["call_id"] = short_id(fields["call_id"], _ID_LENGTH)
         if isinstance(view, Message):
             fields.setdefault("type", "message")  # not every look-alike takes an item without
         if not self.profile.opaque_items:
@@ -271,7 +276,7 @@ class _Input:
                 self.lowered.add(view.call_id)
                 fields = {
                     "type": "function_call",
-                    "call_id": view.call_id,
+                    "call_id": fields["call_id"],
                     "name": self.box.wire_name(view.name, view.namespace or None),
                     "arguments": freeform_arguments(view.input),
                 }
