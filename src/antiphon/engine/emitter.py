@@ -118,7 +118,9 @@ class Emitter:
         else:
             out = self.begin() or self.start()
         for chunk in said:
-            if not self._over:
+            if type(chunk) is chunks.Text and not self._over:  # nearly all of a stream
+                self._text(chunk, out)
+            elif not self._over:
                 self._take(chunk, out)
             elif isinstance(chunk, chunks.Used):
                 self._usage = chunk

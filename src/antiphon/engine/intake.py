@@ -71,11 +71,15 @@ def read_input(given: str | list[Raw] | None, longest: int = MAX_TEXT) -> list[K
 def read_items(given: Sequence[Raw], name: str, longest: int = MAX_TEXT) -> list[Kept[Item]]:
     """Return items with their views; `name` begins the path of a complaint."""
     kept: list[Kept[Item]] = []
+    decode = _ITEM.decode
     for index, raw in enumerate(given):
         try:
-            kept.append(_item(raw, f"{name}[{index}]", longest))
+            item = Kept(raw, decode(raw))
         except _UNREADABLE as error:
-            raise _unreadable(f"{name}[{index}]", error) from None
+            item = _odd_item(raw, f"{name}[{index}]", error)
+        if len(raw) > longest:
+            _refuse_long_strings(msgspec.json.decode(raw), f"{name}[{index}]", longest)
+        kept.append(item)
     return kept
 
 
@@ -175,24 +179,16 @@ def offers(tools: Sequence[Kept[Tool]], items: Sequence[Kept[Item]]) -> list[Too
     return found
 
 
-def _item(raw: Raw, path: str, longest: int) -> Kept[Item]:
-    try:
-        item = Kept(raw, _ITEM.decode(raw))
-    except msgspec.ValidationError as error:
-        item = _odd_item(raw, path, error)
-    if len(raw) > longest:
-        _refuse_long_strings(msgspec.json.decode(raw), path, longest)
-    return item
-
-
 def _unreadable(path: str, error: Exception) -> BadRequest:
     """Return the error for what the body's own decoder let pass, or had more room on the stack for."""
     why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
     return BadRequest(f"Invalid '{path}': {why}.", param=path)
 
 
-def _odd_item(raw: Raw, path: str, error: msgspec.ValidationError) -> Kept[Item]:
+def _odd_item(raw: Raw, path: str, error: Exception) -> Kept[Item]:
     """Return an item that is no plain member of the union, or raise what is wrong with it."""
+    if not isinstance(error, msgspec.ValidationError):
+        raise _unreadable(path, error) from None
     peek = _peek(raw, path)
     if peek.type is None:
         return Kept(raw, _untyped(raw, path))
@@ -210,6 +206,8 @@ def _untyped(raw: Raw, path: str) -> Item:
         return _MESSAGE.decode(raw)
     except msgspec.ValidationError as error:
         raise _item_error(error, path) from None
+    except _UNREADABLE as error:
+        raise _unreadable(path, error) from None
 
 
 def _peek(raw: Raw, path: str) -> _Peek:
@@ -217,6 +215,8 @@ def _peek(raw: Raw, path: str) -> _Peek:
         return _PEEK.decode(raw)
     except msgspec.ValidationError as error:
         raise explain(str(error), path) from None
+    except _UNREADABLE as error:
+        raise _unreadable(path, error) from None
 
 
 def _item_error(error: msgspec.ValidationError, path: str) -> BadRequest:
