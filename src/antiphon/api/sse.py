@@ -62,6 +62,8 @@ class EventStream:
         try:
             async for events in self._batches:
                 if events:
+                    if self._side is not None and not self._side.done():
+                        await asyncio.wait([self._side])  # the opening events were made, but not written yet
                     await self._write(events)
                     self._last = loop.time()
         finally:
