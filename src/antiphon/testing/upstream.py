@@ -151,6 +151,7 @@ class _Connection(asyncio.Protocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self._number = 0
+        self.sent = 0  # bytes of all answers so far
         self._transport: asyncio.Transport
         self._task: asyncio.Task[None]
 
@@ -251,6 +252,7 @@ class _Connection(asyncio.Protocol):
             case bytes():
                 if not self._gone.is_set():
                     self._transport.write(step)
+                    self.sent += len(step)
                     await asyncio.sleep(0)  # so that two steps are two writes
                     await self._writable.wait()
             case asyncio.Event():
