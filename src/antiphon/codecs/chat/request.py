@@ -43,24 +43,24 @@ from antiphon.types.turns import Turn, UpstreamRequest
 _encode = msgspec.json.Encoder().encode
 
 
-class _CalledFunction(Struct):
+class _CalledFunction(Struct, gc=False):
     name: str
     arguments: str
 
 
-class _CalledCustom(Struct):
+class _CalledCustom(Struct, gc=False):
     name: str
     input: str
 
 
-class _Call(Struct, omit_defaults=True):
+class _Call(Struct, omit_defaults=True, gc=False):
     id: str
     function: _CalledFunction | None = None
     custom: _CalledCustom | None = None
     type: Literal["function", "custom", ""] = ""
 
 
-class _Sent(Struct):
+class _Sent(Struct, gc=False):
     """One chat message. `content` is always sent, also as null."""
 
     role: str
@@ -209,20 +209,21 @@ class _Messages:
         return self.messages
 
     def _item(self, index: int, item: Kept[Item]) -> None:
-        match item.view:
+        match item.view:  # what there is most of comes first
+            case FunctionCall() as view:
+                wire = self.box.wire_name(view.name, view.namespace or None)
+                function = _CalledFunction(wire, view.arguments or "{}")
+                self._call(_Call(view.call_id, function=function, type="function"))
+            case FunctionCallOutput() | CustomToolCallOutput():
+                if self.group is not None:
+                    self._end_group()  # which tells all the outputs of its calls
             case Message(role="assistant") as view:
                 self._assistant(view)
             case Message() as view:
                 self._end_group()
                 self._message(index, view)
-            case FunctionCall() as view:
-                wire = self.box.wire_name(view.name, view.namespace or None)
-                function = _CalledFunction(wire, view.arguments or "{}")
-                self._call(_Call(view.call_id, function=function, type="function"))
             case CustomToolCall() as view:
                 self._custom_call(view)
-            case FunctionCallOutput() | CustomToolCallOutput():
-                self._end_group()  # which tells all the outputs of its calls
             case Reasoning() as view:
                 self._reasoned(view)
             case AdditionalTools() | ItemReference():
@@ -237,7 +238,7 @@ class _Messages:
     def _message(self, index: int, view: Message) -> None:
         self.thought = ""  # of a turn that ended without a word
         role = self._system_role(view.role)
-        content = self._content(view.content, f"{self.turn.path(index)}.content")
+        content = self._content(view.content, index)
         if role != "user" and not self.profile.mid_system and any(sent.role not in _SYSTEM for sent in self.messages):
             role, mark = "user", f"[{view.role} message]"
             content = f"{mark}\n{content}" if isinstance(content, str) else [{"type": "text", "text": mark}, *content]
@@ -261,7 +262,7 @@ class _Messages:
     def _open_group(self) -> _Sent:
         if self.group is None:
             self.group = _Sent("assistant", None)
-            if self.thought and self.profile.replay_reasoning != "none":
+            if self.thought:
                 setattr(self.group, self.profile.replay_reasoning, self.thought)
             self.thought = ""
         return self.group
@@ -282,8 +283,8 @@ class _Messages:
 
     def _reasoned(self, view: Reasoning) -> None:
         self._end_group()
-        parts = view.content or view.summary
-        self.thought += "".join(part.text for part in parts)
+        if self.profile.replay_reasoning != "none":
+            self.thought += "".join(part.text for part in view.content or view.summary)
 
     def _end_group(self) -> None:
         group, self.group = self.group, None
@@ -331,10 +332,13 @@ class _Messages:
 
     # content
 
-    def _content(self, content: str | Sequence[MessagePart], path: str) -> str | list[JsonObject]:
+    def _content(self, content: str | Sequence[MessagePart], place: int) -> str | list[JsonObject]:
         """Return content as a plain string where it is all text: not every server takes a list."""
         if isinstance(content, str):
             return content
+        if len(content) == 1 and isinstance(content[0], InputText):
+            return content[0].text
+        path = f"{self.turn.path(place)}.content"
         parts = [self._part(part, f"{path}[{index}]") for index, part in enumerate(content)]
         if all(part["type"] == "text" for part in parts):
             return "\n".join(part["text"] for part in parts)
