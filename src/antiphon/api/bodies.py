@@ -45,16 +45,20 @@ class BodyReader(Generic[T]):
         if len(body) <= SMALL and is_deeper(body, limits.json_depth):
             raise too_deep(limits.json_depth)
         try:
-            read = self._decode(body)
-        except msgspec.ValidationError as error:
-            read = self._again(body, error, notes)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise unreadable(str(error)) from None
+            read = self._read(body, notes)
         except RecursionError:
             raise too_deep(limits.json_depth) from None
         if len(body) > SMALL:
             self._check_depth(read, limits.json_depth)
         return read
+
+    def _read(self, body: bytes, notes: list[str]) -> T:
+        try:
+            return self._decode(body)
+        except msgspec.ValidationError as error:
+            return self._again(body, error, notes)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise unreadable(str(error)) from None
 
     def _check_depth(self, read: T, limit: int) -> None:
         """Look at the items and tools one by one: nearly all of a large body, and most are seen to be flat at once."""
