@@ -15,6 +15,7 @@ from antiphon.engine.emitter import Emitter
 from antiphon.testing.upstream import (
     Answer,
     Fault,
+    Said,
     ScriptedUpstream,
     chat_call,
     chat_chunk,
@@ -294,7 +295,7 @@ async def test_the_deltas_the_last_snapshot_and_the_stored_response_say_the_same
     api: Api, upstream: ScriptedUpstream, model: str
 ) -> None:
     if model == CHAT:
-        said = [{"reasoning_content": "Hm."}, *"Hello", chat_call("a", '{"x": 1}'), chat_call("b", '{"y":2}', index=1)]
+        said: list[Said] = [{"reasoning_content": "Hm."}, *"Hello", chat_call("a", '{"x": 1}'), chat_call("b", '{"y":2}', index=1)]
         upstream.will(chat_stream(*said, finish="tool_calls"))
     else:
         asked = {"id": "fc_up", "type": "function_call", "call_id": "c", "name": "a", "arguments": '{"x": 1}', "status": "completed"}  # fmt: skip
@@ -335,7 +336,7 @@ async def test_empty_deltas_are_not_told(api: Api, upstream: ScriptedUpstream) -
 
 
 async def test_items_come_in_the_order_in_which_the_model_said_them(api: Api, upstream: ScriptedUpstream) -> None:
-    said = [{"reasoning_content": "1"}, "2", {"reasoning_content": "3"}, "4", chat_call("f", '{"n":5}')]
+    said: list[Said] = [{"reasoning_content": "1"}, "2", {"reasoning_content": "3"}, "4", chat_call("f", '{"n":5}')]
     upstream.will(chat_stream(*said, finish="tool_calls"))
     stream = await api.stream(tools=[function("f")])
     kinds = [item["type"] for item in stream.last["output"]]
@@ -387,7 +388,7 @@ async def test_a_slow_reader_stops_the_provider(api: Api, upstream: ScriptedUpst
         asked = await upstream.wait_received()
         (peer,) = upstream.peers
         before = -1
-        while before != (before := peer.sent):
+        while before != (before := peer.sent):  # noqa: ASYNC110 # what does not happen has no event
             await asyncio.sleep(0.15)
         assert 0 < peer.sent < pieces * size * 3 / 4
     await asked.wait_left()
