@@ -29,25 +29,20 @@ def build(history: Sequence[Kept[Item]], own: Sequence[Kept[Item]]) -> list[Kept
     BadRequest, in the API's words, for an output without its call and for a call left unanswered.
     """
     items = [*history, *own]
-    if not any(isinstance(item.view, _PAIRED) for item in items):
-        return items
     answered = {item.view.call_id for item in items if isinstance(item.view, _OUTPUTS)}
     called: set[str] = set()
     paired: list[Kept[Item]] = []
     for item in items:
         paired.append(item)
-        match item.view:
-            case FunctionCall(call_id=call_id) | CustomToolCall(call_id=call_id):
-                called.add(call_id)
-                if call_id not in answered:
-                    paired.append(_interrupted(item.view))
-            case FunctionCallOutput(call_id=call_id) | CustomToolCallOutput(call_id=call_id):
-                if call_id not in called:
-                    kind = "custom tool call" if isinstance(item.view, CustomToolCallOutput) else "function call"
-                    text = f"No tool call found for {kind} output with call_id {call_id}."
-                    raise BadRequest(text, param="input")
-            case _:
-                pass
+        view = item.view
+        if isinstance(view, _CALLS):
+            called.add(view.call_id)
+            if view.call_id not in answered:
+                paired.append(_interrupted(view))
+        elif isinstance(view, _OUTPUTS) and view.call_id not in called:
+            kind = "custom tool call" if isinstance(view, CustomToolCallOutput) else "function call"
+            text = f"No tool call found for {kind} output with call_id {view.call_id}."
+            raise BadRequest(text, param="input")
     return paired
 
 
@@ -87,7 +82,6 @@ def estimate(data: Raw) -> int:
 
 _CALLS = (FunctionCall, CustomToolCall)
 _OUTPUTS = (FunctionCallOutput, CustomToolCallOutput)
-_PAIRED = (*_CALLS, *_OUTPUTS)
 
 
 class _Linked(Struct):

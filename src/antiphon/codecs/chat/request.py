@@ -1,6 +1,5 @@
 """A turn as the body of `POST /chat/completions`."""
 
-from collections import deque
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
@@ -181,6 +180,7 @@ def _custom_format(given: JsonObject) -> JsonObject:
 # -- messages -------------------------------------------------------------------------------------------------
 
 _Output: TypeAlias = FunctionCallOutput | CustomToolCallOutput
+_OUTPUTS = (FunctionCallOutput, CustomToolCallOutput)  # a tuple: matching a union costs three times as much
 _SYSTEM = frozenset({"system", "developer"})
 _ID_LENGTH = 40
 """Characters of a call's id that OpenAI's Chat Completions takes."""
@@ -302,7 +302,7 @@ class _Messages:
             found = self.outputs.get(call.id)
             call.id = self._wire_id(call.id)
             if found:
-                pictures += self._tool_message(call.id, *found.popleft())
+                pictures += self._tool_message(call.id, *found.pop())
         if pictures:
             self._say("user", pictures)
 
@@ -380,12 +380,16 @@ class _Messages:
         return {"type": "file", "file": file}
 
 
-def _outputs(items: Sequence[Kept[Item]]) -> dict[str, deque[tuple[int, _Output]]]:
-    """Return the outputs by call id, oldest first: some clients use an id again each turn."""
-    found: dict[str, deque[tuple[int, _Output]]] = {}
+def _outputs(items: Sequence[Kept[Item]]) -> dict[str, list[tuple[int, _Output]]]:
+    """Return the outputs by call id, newest first: some clients use an id again each turn."""
+    found: dict[str, list[tuple[int, _Output]]] = {}
     for index, item in enumerate(items):
-        if isinstance(item.view, FunctionCallOutput | CustomToolCallOutput):
-            found.setdefault(item.view.call_id, deque()).append((index, item.view))
+        view = item.view
+        if isinstance(view, _OUTPUTS):
+            if view.call_id in found:
+                found[view.call_id].insert(0, (index, view))
+            else:
+                found[view.call_id] = [(index, view)]
     return found
 
 
