@@ -140,7 +140,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything an operator may decide; the keys at the top of the file."""
 
     default_model: Filled | None = None
-    """The model of requests and commands that name none. Absent: the first provider's, or `demo-chat`."""
+    """The model that commands ask when none is named. Absent: the first in a provider's `models`, or `demo-chat`."""
 
     unknown_parameters: Literal["reject", "ignore"] = "reject"
     """What to do with a request's parameters that this version doesn't know."""
