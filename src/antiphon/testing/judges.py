@@ -52,7 +52,7 @@ def judge_response(body: bytes) -> None:
 
 def judge_event(body: bytes) -> None:
     """Raise Misfit unless both judges accept `body` as an event of a stream."""
-    _judge_event(_parse(body))
+    _accept(bytes(body))
 
 
 def judge_stream(frames: Sequence[bytes]) -> JsonObject:
@@ -62,11 +62,11 @@ def judge_stream(frames: Sequence[bytes]) -> JsonObject:
     the same texts. Raises Misfit or grammar.Broken.
     """
     events = [_parse(frame) for frame in frames]
-    for number, event in enumerate(events):
+    for number, frame in enumerate(frames):
         try:
-            _judge_event(event)
+            _accept(frame)
         except Misfit as error:
-            raise Misfit(f"event {number} ({event.get('type')}): {error}") from None
+            raise Misfit(f"event {number} ({events[number].get('type')}): {error}") from None
     last = grammar.check(events)
     _accumulate(events, last)
     return last
@@ -179,7 +179,9 @@ def _without_extensions(value: JsonObject, key: str) -> JsonObject:
     return {**value, key: [item for item in value[key] if not _is_extension(item.get("type"))]}
 
 
-def _judge_event(event: JsonObject) -> None:
+@functools.lru_cache(maxsize=4096)  # suites say the same events again and again; only what is accepted is remembered
+def _accept(body: bytes) -> None:
+    event = _parse(body)
     _by_schema("StreamingEvent", event)
     response = event.get("response")
     if response is not None:
