@@ -130,7 +130,8 @@ def _words(body: bytes) -> tuple[str, str | None, str | None]:
         decoded = read(_BODY.decode, body)
     except Unreadable:
         text = body[:_MAX_WORDS].decode("utf-8", "replace").strip()
-        return ("", None, None) if text.startswith("<") or not text.isprintable() else (redact(text), None, None)
+        is_none = text.startswith("<") or text == "null" or not text.isprintable()
+        return ("" if is_none else redact(text)), None, None
     first = decoded if isinstance(decoded, _Body) else next(iter(decoded), _Body())  # Google sends a list of one
     return _words_of(first.error or first.message or first.detail)
 

@@ -53,6 +53,9 @@ class Profile(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     json_schema: bool = True
     """Takes `response_format` `json_schema`."""
 
+    schema_in_object: bool = False
+    """Takes a JSON schema as `{"type": "json_object", "schema": …}` instead (llama-cpp-python)."""
+
     json_object: bool = True
     """Takes `response_format` `json_object`."""
 

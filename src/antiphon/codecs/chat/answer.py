@@ -123,6 +123,7 @@ class _Answer:
         self._sent = sent
         self._calls: list[_Call] = []
         self._by_index: dict[int, _Call] = {}
+        self._has_calls = False
         self._reasoning_field = ""
         self._tags = ThinkTags() if profile.think_tags else None
         self._finish: str | None = None
@@ -160,8 +161,10 @@ class _Answer:
         if said.annotations:
             out += [chunks.Annotated(_annotation(annotation)) for annotation in said.annotations]
         for piece in said.tool_calls or ():
+            self._has_calls = True
             self._call_piece(piece, out)
-        if said.function_call is not None:
+        if said.function_call is not None and not self._has_calls:
+            # the older field; llama-cpp-python fills both with the same call (seen 2026-11-21)
             self._call_piece(_CallPiece(0, None, said.function_call), out)
 
     # text and reasoning

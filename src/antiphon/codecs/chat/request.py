@@ -108,7 +108,7 @@ def encode(turn: Turn, profile: Profile) -> UpstreamRequest:
         body.stream_options = {"include_usage": True}
     _sampling(body, request, profile)
     _tools(body, turn, box, profile, notes)
-    _format(body, request)
+    _format(body, request, profile)
     for hint, value in hints(request, profile, notes).items():
         setattr(body, hint, value)
     summarize = request.reasoning is not None and bool(request.reasoning.summary or request.reasoning.generate_summary)
@@ -128,8 +128,10 @@ def _sampling(body: _Body, request: CreateResponse, profile: Profile) -> None:
         body.reasoning_effort = request.reasoning.effort
 
 
-def _format(body: _Body, request: CreateResponse) -> None:
+def _format(body: _Body, request: CreateResponse, profile: Profile) -> None:
     match request.text.format if request.text else None:
+        case JsonSchemaFormat() as chosen if profile.schema_in_object:
+            body.response_format = {"type": "json_object", "schema": chosen.schema}
         case JsonSchemaFormat() as chosen:
             schema: JsonObject = {"name": chosen.name, "schema": chosen.schema}
             if chosen.strict is not None:

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct
 
 from antiphon.codecs.demands import check, check_part, hints
-from antiphon.codecs.lowering import Forced, Toolbox, choose, freeform_arguments, lower, short_id, tool_format
+from antiphon.codecs.lowering import Forced, Function, Toolbox, choose, freeform_arguments, lower, short_id, tool_format
 from antiphon.errors import BadRequest, Unsupported
 from antiphon.types.content import JsonObject
 from antiphon.types.items import (
@@ -29,7 +29,7 @@ from antiphon.types.items import (
 )
 from antiphon.types.kept import Kept
 from antiphon.types.profiles import Profile
-from antiphon.types.responses import CreateResponse, JsonSchemaFormat, ReasoningOptions
+from antiphon.types.responses import CreateResponse, JsonObjectFormat, JsonSchemaFormat, ReasoningOptions
 from antiphon.types.tools import CustomTool, ToolChoice
 from antiphon.types.turns import Turn, UpstreamRequest
 
@@ -153,23 +153,15 @@ def _reasoning(options: ReasoningOptions | None, profile: Profile) -> JsonObject
 
 def _hints(body: _Body, request: CreateResponse, profile: Profile, notes: list[str]) -> None:
     text: JsonObject = {}
-    if request.text is not None and request.text.format is not None:
-        text["format"] = _format(request.text.format)
+    if request.text is not None and isinstance(request.text.format, JsonSchemaFormat | JsonObjectFormat):
+        fields: JsonObject = msgspec.to_builtins(request.text.format)
+        text["format"] = {name: value for name, value in fields.items() if value is not None}
     for hint, value in hints(request, profile, notes).items():
         if hint == "verbosity":
             text["verbosity"] = value
         else:
             setattr(body, hint, value)
     body.text = text or None
-
-
-def _format(chosen: Struct) -> JsonObject:
-    fields: JsonObject = msgspec.to_builtins(chosen)
-    return (
-        {name: value for name, value in fields.items() if value is not None}
-        if isinstance(chosen, JsonSchemaFormat)
-        else fields
-    )
 
 
 # -- tools ----------------------------------------------------------------------------------------------------
@@ -180,7 +172,7 @@ def _tools(body: _Body, turn: Turn, box: Toolbox, profile: Profile, notes: list[
         tools = [_object(tool.raw, f"tools[{index}]") for index, tool in enumerate(turn.tools)]
         choice: ToolChoice | JsonObject | None = None if turn.tool_choice == "auto" else turn.tool_choice
     else:
-        tools = [{"type": "function", **msgspec.to_builtins(function)} for function in box.functions]
+        tools = [_function(function) for function in box.functions]
         tools += [_freeform(tool) for tool in box.custom]
         asked = choose(turn, box, profile)
         choice = {"type": asked.kind, "name": asked.name} if isinstance(asked, Forced) else asked
@@ -194,6 +186,11 @@ def _tools(body: _Body, turn: Turn, box: Toolbox, profile: Profile, notes: list[
             body.parallel_tool_calls = False
         else:
             notes.append("parallel_tool_calls left out: this provider can't be told to make one call at a time")
+
+
+def _function(function: Function) -> JsonObject:
+    fields = {"type": "function", **msgspec.structs.asdict(function)}
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _freeform(tool: CustomTool) -> JsonObject:
