@@ -15,7 +15,7 @@ import typing
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeGuard
 from urllib.parse import urlsplit
 
 import msgspec
@@ -289,7 +289,7 @@ class _Reader:
 
     def each(self, table: object, place: str, make: Callable[[str, object, str], Any]) -> dict[str, Any]:
         """Return what `make` makes of each name, value and place in a table."""
-        if not isinstance(table, dict):
+        if not _is_table(table):
             raise _Bad(f"expected a table, got {_shown(table)}")
         places = {name: f"{place}.{name}" if place else name for name in table}
         return {name: self.attempt(at, partial(make, name, table[name], at)) for name, at in places.items()}
@@ -376,6 +376,10 @@ class _Reader:
         if not found:
             raise _Bad(f"{name} is empty")
         return found
+
+
+def _is_table(thing: object) -> TypeGuard[dict[str, Any]]:
+    return isinstance(thing, dict)
 
 
 def _base_url(text: str) -> str:

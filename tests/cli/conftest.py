@@ -67,7 +67,8 @@ def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setattr("sys.stdin", given)
         capsys.readouterr()
         status = main(list(arguments))
-        return Done(status, *capsys.readouterr())
+        said = capsys.readouterr()
+        return Done(status, said.out, said.err)
 
     return run
 

@@ -28,8 +28,8 @@ models = ["small", "big-*"]
 
 
 def shown(settings: Settings, **start: Any) -> str:
-    known = {"port": 8484, "is_new": False, "new_key": None, "key_count": 1, "demo_models": DEMO}
-    return banner(settings, Start(**{**known, **start}))
+    known = Start(port=8484, is_new=False, new_key=None, key_count=1, demo_models=DEMO)
+    return banner(settings, msgspec.structs.replace(known, **start))
 
 
 def settings_of(tmp_path: Path, text: str = "", **environ: str) -> Settings:

@@ -135,6 +135,11 @@ def test_draft_4_bounds_are_understood() -> None:
     assert instance(schema, Dice(0)) == 4
 
 
+def test_a_tuple_of_an_older_draft_is_understood() -> None:
+    schema = {"type": "array", "items": [{"const": 1}, {"const": 2}], "additionalItems": False}
+    assert instance(schema, Dice(0)) == [1, 2]
+
+
 @pytest.mark.parametrize("kind", FORMATS)
 def test_a_format_gives_its_shape(kind: str) -> None:
     for seed in range(20):

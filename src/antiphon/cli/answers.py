@@ -83,14 +83,15 @@ def judge(response: Json) -> int:
     """Say how a response ended unless it is complete, and return the exit code."""
     status, identifier = response["status"], response["id"]
     if status == "failed":
-        why = (response.get("error") or {}).get("message") or "No reason was given."
+        error: Json = response.get("error") or {}
+        why = str(error.get("message") or "No reason was given.")
         raise Trouble("The response failed.", why, f"See: antiphon responses show {identifier} --json")
     if status == "cancelled":
         say(f"{identifier} was cancelled.")
         return 1
     if status == "incomplete":
-        reason = (response.get("incomplete_details") or {}).get("reason") or "an unknown reason"
-        say(f"The answer is incomplete: {reason}.")
+        details: Json = response.get("incomplete_details") or {}
+        say(f"The answer is incomplete: {details.get('reason') or 'an unknown reason'}.")
     elif status != "completed":
         say(f"{identifier} is {status}. Later: antiphon responses show {identifier}")
     return 0

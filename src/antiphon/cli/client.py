@@ -7,10 +7,12 @@ import ipaddress
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlencode, urlsplit
+
+import msgspec
 
 from antiphon import __version__
 from antiphon.cli.keys import OWN_NAME
@@ -61,7 +63,9 @@ class Client:
                     yield _document(data)
 
     @contextmanager
-    def _answer(self, method: str, path: str, body: Json | None, patience: float) -> Iterator[http.client.HTTPResponse]:
+    def _answer(
+        self, method: str, path: str, body: Json | None, patience: float
+    ) -> Generator[http.client.HTTPResponse]:
         """Send a request; a refusal is Trouble."""
         kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
         headers = {"Authorization": f"Bearer {self._key}", "User-Agent": f"antiphon-cli/{__version__}"}
@@ -167,7 +171,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _document(data: bytes) -> Json:
-    found = json.loads(data)
-    if not isinstance(found, dict):
-        raise http.client.HTTPException("the answer is no JSON object")
-    return found
+    try:
+        return msgspec.json.decode(data, type=Json)
+    except msgspec.MsgspecError as exc:
+        raise http.client.HTTPException("The answer is no JSON object") from exc

@@ -10,7 +10,7 @@ import re
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Literal
@@ -38,6 +38,7 @@ BUILT = 1_767_225_600
 """The beginning of 2026: no clock that is right shows less."""
 
 Verdict = Literal["ok", "warn", "fail"]
+_WORSE: Sequence[Verdict] = ("ok", "warn", "fail")
 
 
 class Check(Struct, frozen=True):
@@ -57,7 +58,7 @@ def doctor(options: argparse.Namespace) -> int:
         checks.append(check)
         if not options.json:
             _show(check)
-    worst: Verdict = next((v for v in ("fail", "warn") if any(check.verdict == v for check in checks)), "ok")
+    worst = _WORSE[max(_WORSE.index(check.verdict) for check in checks)]
     if options.json:
         show_json({"verdict": worst, "checks": [asdict(check) for check in checks]})
     return 1 if worst == "fail" else 0
@@ -97,7 +98,8 @@ def _python() -> Check:
 
 def _packages() -> Check:
     """Compare what is installed with what this release asks for."""
-    missing, found = [], [f"antiphon {__version__}"]
+    missing: list[str] = []
+    found = [f"antiphon {__version__}"]
     for name in _required():
         try:
             found.append(f"{name} {importlib.metadata.version(name)}")

@@ -58,7 +58,7 @@ def show_one(options: argparse.Namespace) -> int:
     if options.json:
         show_json(found)
         return 0
-    usage = found.get("usage") or {}
+    usage: Json = found.get("usage") or {}
     facts = [
         ("id", found["id"]),
         ("status", found["status"]),

@@ -3,16 +3,27 @@
 import math
 from collections.abc import Callable, Mapping
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeGuard
 
 _NUMBERS = {"integer", "number"}
+
+
+def is_object(thing: object) -> TypeGuard[dict[str, Any]]:
+    """Say whether it is a JSON object."""
+    return isinstance(thing, dict)
+
+
+def is_array(thing: object) -> TypeGuard[list[Any]]:
+    """Say whether it is a JSON array."""
+    return isinstance(thing, list)
 
 
 def merge(one: Any, other: Any) -> dict[str, Any] | None:
     """Return the keywords of both, None when they exclude each other."""
     if one is False or other is False:
         return None
-    first, second = one if isinstance(one, dict) else {}, other if isinstance(other, dict) else {}
+    first: dict[str, Any] = one if is_object(one) else {}
+    second: dict[str, Any] = other if is_object(other) else {}
     merged = {**first, **second}
     for name in first.keys() & second.keys():
         if first[name] == second[name]:
@@ -31,7 +42,8 @@ def merge(one: Any, other: Any) -> dict[str, Any] | None:
 
 def _properties(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
     """Return the properties of both; one that only one side names must suit the other side's rest."""
-    ours, theirs = first.get("properties") or {}, second.get("properties") or {}
+    ours: dict[str, Any] = first.get("properties") or {}
+    theirs: dict[str, Any] = second.get("properties") or {}
     return {name: _all(ours.get(name, _rest(first)), theirs.get(name, _rest(second))) for name in {**ours, **theirs}}
 
 

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from antiphon.providers.demo.dice import WORDS, Dice, formatted
-from antiphon.providers.demo.merge import merge
+from antiphon.providers.demo.merge import is_array, is_object, merge
 from antiphon.providers.demo.pattern import Unreadable, fitting
 
 Schema: TypeAlias = Any
@@ -86,15 +86,17 @@ class _Maker:
         self.steps += 1
         if self.steps > MAX_STEPS:
             raise _Exhausted
-        if not isinstance(schema, dict):
+        if not is_object(schema):
             if schema is not False:
                 yield {}
             return
         rest = dict(schema)
-        if isinstance(reference := rest.pop("$ref", None), str):
+        reference, parts = rest.pop("$ref", None), rest.get("allOf")
+        if isinstance(reference, str):
             if reference not in seen:
                 yield from self.all_of([rest, self.target(reference)], seen | {reference}, soft)
-        elif parts := rest.pop("allOf", None):
+        elif parts:
+            del rest["allOf"]
             yield from self.all_of([rest, *parts], seen, soft)
         elif "if" in rest:
             condition, then = rest.pop("if"), rest.pop("then", True)
@@ -130,11 +132,9 @@ class _Maker:
         found: Any = self.root
         for step in reference[1:].split("/")[1:]:
             name = step.replace("~1", "/").replace("~0", "~").replace("%24", "$").replace("%25", "%")
-            if isinstance(found, dict) and name in found:
-                found = found[name]
-            elif isinstance(found, list) and name.isdecimal() and int(name) < len(found):
-                found = found[int(name)]
-            else:
+            try:
+                found = found[int(name) if isinstance(found, list) else name]
+            except (LookupError, TypeError, ValueError):
                 return True
         return found
 
@@ -167,11 +167,11 @@ class _Maker:
 
     def kind(self, schema: dict[str, Any], soft: bool) -> str:
         """Return the type to make: one that is named, or the one that the keywords speak of."""
-        named = schema.get("type")
+        named: str | list[str] = schema.get("type") or []
         if isinstance(named, str):
             return named
-        if isinstance(named, list) and named:
-            return str(min(named, key=lambda kind: _WEIGHT.get(kind, 9)) if soft else _first_but_null(named))
+        if named:
+            return min(named, key=_weight_of_type) if soft else _first_but_null(named)
         return next((kind for kind, hints in _HINTS.items() if hints & schema.keys()), "string")
 
     def object(self, schema: dict[str, Any], depth: int) -> dict[str, Any]:
@@ -199,14 +199,16 @@ class _Maker:
 
     def complete(self, schema: dict[str, Any], made: dict[str, Any], depth: int) -> None:
         """Add the properties that others bring along."""
-        for name, needed in (schema.get("dependentRequired") or {}).items():
+        properties: dict[str, Schema] = schema.get("properties") or {}
+        dependent: dict[str, list[str]] = schema.get("dependentRequired") or {}
+        for name, needed in dependent.items():
             for other in needed if name in made else ():
                 if other not in made:
-                    made[other] = self.make((schema.get("properties") or {}).get(other, _other(schema)), depth + 1)
+                    made[other] = self.make(properties.get(other, _other(schema)), depth + 1)
 
     def extend(self, schema: dict[str, Any], made: dict[str, Any], least: float, depth: int) -> None:
         """Add properties of free names until there are enough."""
-        patterns = schema.get("patternProperties") or {}
+        patterns: dict[str, Schema] = schema.get("patternProperties") or {}
         tries = 0
         while len(made) < least:
             tries += 1
@@ -225,8 +227,10 @@ class _Maker:
 
     def array(self, schema: dict[str, Any], depth: int) -> list[Any]:
         items = schema.get("items", True)
-        prefix = schema.get("prefixItems") or (items if isinstance(items, list) else [])
-        rest = schema.get("additionalItems", True) if isinstance(items, list) else items
+        prefix: list[Schema] = schema.get("prefixItems") or []
+        rest = items
+        if is_array(items):  # as drafts before 2020-12 have it
+            prefix, rest = items, schema.get("additionalItems", True)
         inside = schema.get("minContains", 1) if "contains" in schema else 0
         least = max(schema.get("minItems", 0), inside and len(prefix) + inside)
         most = schema.get("maxItems", math.inf)
@@ -325,14 +329,18 @@ def _grid(
 
 
 def _weight(schema: Schema) -> int:
-    if not isinstance(schema, dict):
+    if not is_object(schema):
         return 1
     if "const" in schema or "enum" in schema:
         return 0 if schema.get("const", 0) is None else 1
     kind = schema.get("type")
     if isinstance(kind, str):
-        return _WEIGHT.get(kind, 4)
+        return _weight_of_type(kind)
     return 4 if schema.keys() & {"$ref", "allOf", "anyOf", "oneOf"} else 2
+
+
+def _weight_of_type(kind: str) -> int:
+    return _WEIGHT.get(kind, 4)
 
 
 def _first_but_null(kinds: Sequence[str]) -> str:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 from antiphon.providers.demo.dice import WORDS, Dice
+from antiphon.providers.demo.merge import is_object
 from antiphon.providers.demo.pattern import Unreadable, fitting
 from antiphon.providers.demo.schema import NoInstance, instance
 from antiphon.providers.demo.talk import Offer, Talk, listen, offers
@@ -188,7 +189,7 @@ def _chosen(turn: Turn, talk: Talk) -> Sequence[Offer]:
 def _arguments(offer: Offer, talk: Talk, dice: Dice) -> str:
     """Return what to call the tool with: JSON that fits its schema, or text."""
     if not offer.custom:
-        schema = {"type": "object", **(offer.schema if isinstance(offer.schema, dict) else {})}
+        schema = {"type": "object", **(offer.schema if is_object(offer.schema) else {})}
         try:
             return json.dumps(instance(schema, dice, _names(talk.prompt)), ensure_ascii=False)
         except NoInstance:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw, Struct
 
+from antiphon.providers.demo.merge import is_object
 from antiphon.types.content import InputAudio, InputFile, InputImage, MessagePart, Refusal, ToolOutputPart
 from antiphon.types.items import (
     AdditionalTools,
@@ -126,11 +127,12 @@ def _offers_of(tool: Tool) -> list[Offer]:
 def _grammar(tool: CustomTool) -> str | None:
     """Return the regular expression that a freeform tool wants its input to fit; other grammars are not read."""
     given = msgspec.json.decode(tool.format) if tool.format is not UNSET else None
-    if not isinstance(given, dict):
+    if not is_object(given):
         return None
-    grammar = given.get("grammar") if isinstance(given.get("grammar"), dict) else given
-    is_regex = isinstance(grammar, dict) and grammar.get("syntax") == "regex"
-    return str(grammar["definition"]) if is_regex and isinstance(grammar, dict) and "definition" in grammar else None
+    grammar = given.get("grammar", given)
+    if not is_object(grammar) or grammar.get("syntax") != "regex":
+        return None
+    return str(grammar.get("definition", ""))
 
 
 def _texts(view: Item | None) -> list[str]:
