@@ -180,8 +180,8 @@ class _Answer:
         for part in content:
             if part.get("type") == "thinking":
                 inner = part.get("thinking")
-                texts = inner if isinstance(inner, list) else [{"text": inner}]
-                self._reason("".join(str(text.get("text") or "") for text in texts), out)
+                texts = [text.get("text") if isinstance(text, dict) else text for text in _listed(inner)]
+                self._reason("".join(text for text in texts if isinstance(text, str)), out)
             elif isinstance(part.get("text"), str):
                 self._text(part["text"], None, out)
 
@@ -378,6 +378,10 @@ def _arguments(function: _Function | None) -> str | None:
     """Return a piece of arguments as text; some servers send the parsed object."""
     given = function.arguments if function else None
     return _encode(given).decode() if isinstance(given, dict) else given
+
+
+def _listed(given: object) -> list[Any]:
+    return given if isinstance(given, list) else [given]
 
 
 def _annotation(given: JsonObject) -> Raw:
