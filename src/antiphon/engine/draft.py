@@ -23,6 +23,12 @@ _encode = msgspec.json.Encoder().encode
 _PLAIN_TEXT = TextEcho(format=Raw(b'{"type":"text"}'))
 _NO_REASONING = ReasoningEcho()
 _NO_TOOLS = Raw(b"[]")
+_NULL = Raw(b"null")
+_WANTED = ("description", "parameters", "strict")
+_SECRET = frozenset({"authorization", "headers"})
+"""Fields of MCP tools that hold credentials: sent on where they are needed, never shown or stored."""
+
+_FIELDS: msgspec.json.Decoder[dict[str, Raw]] = msgspec.json.Decoder(dict[str, Raw])
 
 
 def first_snapshot(
@@ -87,6 +93,13 @@ def _text(text: Text | None) -> TextEcho:
     return TextEcho(format=shown, verbosity=text.verbosity or UNSET)
 
 
-def _tool(tool: Kept[Tool]) -> FunctionTool | Raw:
-    """Return a tool as echoed: a function with all of its keys, anything else as it came."""
-    return tool.view if isinstance(tool.view, FunctionTool) else tool.raw
+def _tool(tool: Kept[Tool]) -> Raw | dict[str, Raw]:
+    """Return a tool as echoed: a function with the keys that Open Responses wants, an MCP server without secrets."""
+    if isinstance(tool.view, FunctionTool):
+        fields = _FIELDS.decode(tool.raw)
+        return {**fields, **{name: _NULL for name in _WANTED if name not in fields}}
+    if tool.view is None:
+        fields = _FIELDS.decode(tool.raw)
+        if not _SECRET.isdisjoint(fields):
+            return {name: value for name, value in fields.items() if name not in _SECRET}
+    return tool.raw
