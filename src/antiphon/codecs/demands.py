@@ -57,10 +57,10 @@ def hints(request: CreateResponse, profile: Profile, notes: list[str]) -> dict[H
         "service_tier": request.service_tier,
         "verbosity": request.text.verbosity if request.text else None,
     }
-    asked = {hint: value for hint, value in given.items() if value is not None}
+    asked: dict[Hint, str] = {hint: value for hint, value in given.items() if value is not None}
     if profile.opaque_items:
         return asked
-    taken = {hint: value for hint, value in asked.items() if hint in profile.hints}
+    taken: dict[Hint, str] = {hint: value for hint, value in asked.items() if hint in profile.hints}
     left = [hint for hint in asked if hint not in taken and (hint, asked[hint]) not in _HAD_ANYWAY]
     notes += [f"{'text.verbosity' if hint == 'verbosity' else hint} left out" for hint in left]
     if request.prompt_cache_options is not None:

@@ -12,6 +12,7 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, Raw, Struct
 
+from antiphon.codecs.mending import as_object
 from antiphon.errors import Unsupported
 from antiphon.types.content import JsonObject
 from antiphon.types.decoding import explain
@@ -30,6 +31,7 @@ from antiphon.types.tools import (
 from antiphon.types.turns import ToolName, Turn
 
 _TOOL: msgspec.json.Decoder[Tool] = msgspec.json.Decoder(FunctionTool | CustomTool | NamespaceTool)
+_OBJECT = msgspec.json.Decoder(JsonObject)
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_-]+\Z")
 _FREEFORM = Raw(
@@ -135,11 +137,12 @@ def freeform_input(arguments: str) -> str:
     """Return a freeform tool's input from the arguments of the function it was lowered to, cut ones too."""
     for ending in ("", '"}', "}"):
         try:
-            parsed = msgspec.json.decode(arguments + ending)
+            parsed = _OBJECT.decode(arguments + ending)
         except (msgspec.MsgspecError, RecursionError):
             continue
-        if isinstance(parsed, dict) and isinstance(parsed.get("input", ""), str) and parsed.keys() <= {"input"}:
-            return str(parsed.get("input", ""))
+        given = parsed.get("input", "")
+        if isinstance(given, str) and parsed.keys() <= {"input"}:
+            return given
     return arguments
 
 
@@ -150,8 +153,8 @@ def freeform_arguments(given: str) -> str:
 
 def tool_format(tool: CustomTool) -> JsonObject:
     """Return the format of a freeform tool's input; text when none is given."""
-    given = msgspec.json.decode(tool.format) if tool.format is not UNSET else None
-    return given if isinstance(given, dict) else {"type": "text"}
+    given = as_object(msgspec.json.decode(tool.format)) if tool.format is not UNSET else {}
+    return given or {"type": "text"}
 
 
 def _view(raw: Raw, path: str) -> Tool | None:
@@ -159,8 +162,7 @@ def _view(raw: Raw, path: str) -> Tool | None:
     try:
         return _TOOL.decode(raw)
     except msgspec.ValidationError as error:
-        given = msgspec.json.decode(raw)
-        if isinstance(given, dict) and given.get("type") in HOSTED:
+        if as_object(msgspec.json.decode(raw)).get("type") in HOSTED:
             return None
         raise explain(str(error), path) from None
 

@@ -6,10 +6,12 @@ escape. Everything else about such an event is sound, so the character is lost a
 
 import re
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 from msgspec import Raw
+
+from antiphon.types.content import JsonObject
 
 T = TypeVar("T")
 
@@ -38,6 +40,17 @@ def read(decode: Callable[[bytes | Raw], T], data: bytes | Raw) -> T:
         return decode(mended(bytes(data)))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
         raise Unreadable from exc
+
+
+def as_object(value: object) -> JsonObject:
+    """Return a decoded object; an empty one for anything else."""
+    return cast(JsonObject, value) if isinstance(value, dict) else {}  # JSON has no other keys than strings
+
+
+def as_list(value: object) -> list[Any]:
+    """Return a decoded list; for anything else a list of it alone."""
+    items: list[Any] = cast(Any, value) if isinstance(value, list) else [value]
+    return items
 
 
 def mended(data: bytes) -> bytes:

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from antiphon.codecs.mending import Unreadable, read
+from antiphon.codecs.mending import Unreadable, as_list, as_object, read
 from antiphon.errors import ProviderBroke, ProviderBusy, ProviderError, ProviderRefused
 
 _SECRETS = re.compile(
@@ -138,17 +138,12 @@ def _words(body: bytes) -> tuple[str, str | None, str | None]:
 
 def _words_of(error: object) -> tuple[str, str | None, str | None]:
     """Return message, code and param of what stands under `error`: an object, or just a string."""
-    if isinstance(error, list):
-        error = error[0] if error else None
-    if isinstance(error, str):
-        return redact(error), None, None
-    if not isinstance(error, dict):
-        return "", None, None
-    message, code, param = (
-        error.get("message") or error.get("msg"),
-        error.get("code") or error.get("type"),
-        error.get("param"),
-    )
+    first = as_list(error)[:1]
+    if first and isinstance(first[0], str):
+        return redact(first[0]), None, None
+    fields = as_object(first[0]) if first else {}
+    message, param = fields.get("message") or fields.get("msg"), fields.get("param")
+    code = fields.get("code") or fields.get("type")
     return (
         redact(message) if isinstance(message, str) else "",
         str(code) if isinstance(code, str | int) else None,

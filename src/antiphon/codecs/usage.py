@@ -2,6 +2,7 @@
 
 from math import isfinite
 
+from antiphon.codecs.mending import as_object
 from antiphon.types.content import JsonObject
 from antiphon.types.responses import InputTokensDetails, OutputTokensDetails, Usage
 
@@ -44,7 +45,7 @@ def count(value: object) -> int | None:
 
 
 def _inner(details: object, name: str) -> int:
-    return (count(details.get(name)) if isinstance(details, dict) else None) or 0
+    return count(as_object(details).get(name)) or 0
 
 
 def _usage(used: int, made: int, *, cached: int, written: int, reasoning: int) -> Usage:

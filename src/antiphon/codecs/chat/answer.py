@@ -14,7 +14,7 @@ from msgspec import Raw, Struct
 from antiphon.codecs.chat.think import ThinkTags
 from antiphon.codecs.logprobs import Token, logprobs
 from antiphon.codecs.lowering import freeform_input
-from antiphon.codecs.mending import UNREADABLE, Unreadable, read
+from antiphon.codecs.mending import UNREADABLE, Unreadable, as_list, as_object, read
 from antiphon.codecs.refusals import reported
 from antiphon.codecs.sse import NOTHING, Reader
 from antiphon.codecs.usage import chat_usage
@@ -179,8 +179,7 @@ class _Answer:
             return
         for part in content:
             if part.get("type") == "thinking":
-                inner = part.get("thinking")
-                texts = [text.get("text") if isinstance(text, dict) else text for text in _listed(inner)]
+                texts = [as_object(text).get("text", text) for text in as_list(part.get("thinking"))]
                 self._reason("".join(text for text in texts if isinstance(text, str)), out)
             elif isinstance(part.get("text"), str):
                 self._text(part["text"], None, out)
@@ -255,6 +254,11 @@ class _Answer:
 
     # the end
 
+    def _break_off(self, words: str) -> None:
+        """Set the failure, unless the turn is over already."""
+        if not self._stopped and self.failure is None:
+            self.failure = ProviderBroke(words)
+
     def _end(self, out: list[Chunk]) -> None:
         """Close the turn as `finish_reason` said."""
         if self._stopped or self.failure is not None:
@@ -295,8 +299,8 @@ class StreamParser(_Answer):
         """Return the chunks completed by `data`."""
         out: list[Chunk] = []
         self._read(self._reader.feed(data), out)
-        if self._reader.is_too_large and not self._stopped and self.failure is None:
-            self.failure = ProviderBroke("The provider sent an event that is too large.")
+        if self._reader.is_too_large:
+            self._break_off("The provider sent an event that is too large.")
         return out
 
     def close(self) -> list[Chunk]:
@@ -331,7 +335,7 @@ class StreamParser(_Answer):
             return read(_decode, data)
         except Unreadable:
             if data.strip() not in NOTHING:
-                self.failure = ProviderBroke("The provider sent an event that can't be read.")
+                self._break_off("The provider sent an event that can't be read.")
             return None
 
 
@@ -367,7 +371,7 @@ class WholeParser(_Answer):
         try:
             document = read(_decode, data)
         except Unreadable:
-            self.failure = ProviderBroke("The provider's answer can't be read.")
+            self._break_off("The provider's answer can't be read.")
             return out
         self._document(document, data, out)
         self._end(out)
@@ -378,10 +382,6 @@ def _arguments(function: _Function | None) -> str | None:
     """Return a piece of arguments as text; some servers send the parsed object."""
     given = function.arguments if function else None
     return _encode(given).decode() if isinstance(given, dict) else given
-
-
-def _listed(given: object) -> list[Any]:
-    return given if isinstance(given, list) else [given]
 
 
 def _annotation(given: JsonObject) -> Raw:

@@ -13,9 +13,7 @@ gets `max_output_tokens`: a cut is what servers that name none mean, and `conten
 from collections.abc import Callable
 from typing import get_args
 
-import msgspec
-
-from antiphon.codecs.mending import Unreadable, read
+from antiphon.codecs.mending import UNREADABLE, Unreadable, as_object, read
 from antiphon.codecs.refusals import reported
 from antiphon.codecs.responses.items import Items, Known, is_passed_on
 from antiphon.codecs.responses.wire import (
@@ -59,21 +57,21 @@ class _Story:
         if isinstance(stop, ProviderError):
             if used and self._items.are_something:  # else nothing was shown yet, and another provider may be asked
                 out.append(chunks.Used(used, answer.service_tier))
-            self.failure = stop
+            self._fail(stop)
             return
         self._items.snapshot(answer.output or (), out, is_whole=stop.status == "completed")
         if used:
             out.append(chunks.Used(used, answer.service_tier))
         if stop.status == "completed" and not self._items.are_something:
-            self.failure = ProviderBroke("The provider's answer is empty.", code="empty_answer")
+            self._fail(ProviderBroke("The provider's answer is empty.", code="empty_answer"))
             return
         self._stopped = True
         out.append(stop)
 
-    def _fail(self, words: str) -> None:
+    def _fail(self, error: ProviderError) -> None:
         """Set the failure, unless the turn is over already."""
         if not self._stopped and self.failure is None:
-            self.failure = ProviderBroke(words)
+            self.failure = error
 
 
 class StreamParser(_Story):
@@ -88,14 +86,14 @@ class StreamParser(_Story):
         out: list[Chunk] = []
         self._read(self._reader.feed(data), out)
         if self._reader.is_too_large:
-            self._fail("The provider sent an event that is too large.")
+            self._fail(ProviderBroke("The provider sent an event that is too large."))
         return out
 
     def close(self) -> list[Chunk]:
         """Return what was held back; a turn without its end becomes `failure`."""
         out: list[Chunk] = []
         self._read(self._reader.close(), out)
-        self._fail("The provider's answer never ended.")
+        self._fail(ProviderBroke("The provider's answer never ended."))
         return out
 
     def _read(self, events: list[bytes], out: list[Chunk]) -> None:
@@ -105,12 +103,11 @@ class StreamParser(_Story):
                 return
             try:
                 event = decode_event(data)
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            except UNREADABLE:
                 self._read_odd(data, out)
                 continue
-            if event.type == "response.output_text.delta":  # nine in ten
-                item = items.of("message", event.item_id, event.output_index)
-                items.text(item, event.content_index or 0, event.words, event.logprobs, out)
+            if event.type == "response.output_text.delta" and (text := items.more_text(event)):
+                out.append(chunks.Text(text))
             else:
                 self._take(event, data, out)
 
@@ -125,7 +122,7 @@ class StreamParser(_Story):
             else:
                 self._news(place, data, out)
         except Unreadable:
-            self._fail("The provider sent an event that can't be read.")
+            self._fail(ProviderBroke("The provider sent an event that can't be read."))
 
     def _take(self, event: Event, data: bytes, out: list[Chunk]) -> None:
         handler = _HANDLERS.get(event.type)
@@ -137,11 +134,11 @@ class StreamParser(_Story):
                 answer.error = answer.error or event.error
                 self._end(_ENDINGS[event.type], answer, out)
             elif event.type in _ERRORS or (event.error and not event.type):
-                self.failure = reported(event.error or {"message": event.message, "code": event.code})
+                self._fail(reported(event.error or {"message": event.message, "code": event.code}))
             else:
                 self._news(Place(event.type, event.output_index, event.item_id), data, out)
         except Unreadable:
-            self._fail("The provider sent an event that can't be read.")
+            self._fail(ProviderBroke("The provider sent an event that can't be read."))
 
     def _news(self, place: Place, data: bytes, out: list[Chunk]) -> None:
         """Pass on an event about an item that is passed on; other events that are unknown say nothing to us."""
@@ -171,15 +168,15 @@ class WholeParser(_Story):
                 answer.error = answer.error or {"message": answer.message, "code": answer.code}
             self._end(answer.status or ("completed" if answer.output else "nothing"), answer, out)
         except Unreadable:
-            self._fail("The provider's answer can't be read.")
+            self._fail(ProviderBroke("The provider's answer can't be read."))
         return out
 
 
 def _ending(kind: str, answer: Answer) -> chunks.Stop | ProviderError:
     """Return how a turn ended: the worst of all that is said about it counts."""
-    told, error = {kind, answer.status}, answer.error
-    if "failed" in told or (any(error.values()) if isinstance(error, dict) else error):
-        return reported(error)
+    told = {kind, answer.status}
+    if "failed" in told or _is_error(answer.error):
+        return reported(answer.error)
     if "cancelled" in told:
         return ProviderBroke("The provider cancelled its answer.")
     reason = answer.incomplete_details.get("reason") if answer.incomplete_details else None
@@ -189,6 +186,11 @@ def _ending(kind: str, answer: Answer) -> chunks.Stop | ProviderError:
     if kind != "completed":
         return ProviderBroke("The provider's answer never ended.")
     return chunks.Stop("completed")
+
+
+def _is_error(error: object) -> bool:
+    """Say whether something is said under `error`: some servers send an object of nulls with every answer."""
+    return any(as_object(error).values()) or (bool(error) and not isinstance(error, dict))
 
 
 # -- events ---------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from antiphon.codecs.logprobs import Token, logprobs
 from antiphon.codecs.lowering import freeform_input
-from antiphon.codecs.responses.wire import CALLS, READ, Item, Part, in_order, view_of
+from antiphon.codecs.responses.wire import CALLS, READ, Event, Item, Part, in_order, view_of
 from antiphon.types import chunks
 from antiphon.types.chunks import Chunk
 from antiphon.types.content import JsonObject
@@ -36,6 +36,7 @@ class Known:
     tool: ToolName | None = None
     said: dict[tuple[_Said, int], list[str]] = field(default_factory=dict)
     cited: dict[int, int] = field(default_factory=dict)
+    place: int | None = None
     part: tuple[_Said, int] | None = None
     pieces: list[str] = field(default_factory=list)
     has_state: bool = False
@@ -85,7 +86,7 @@ class Items:
         return next((item for item in reversed(self._all) if item.kind == kind and not item.is_done), None)
 
     def _new(self, kind: str, item_id: str | None, place: int | None, phase: str | None = None) -> Known:
-        item = Known(len(self._all), kind, item_id or "", phase=_PHASES.get(phase))
+        item = Known(len(self._all), kind, item_id or "", phase=_PHASES.get(phase), place=place)
         self._all.append(item)
         if item_id:
             self._by_id[item_id] = None if item_id in self._by_id else item  # an id given twice tells nothing
@@ -171,6 +172,16 @@ class Items:
             out.append(chunks.ThoughtState(view.encrypted_content))
 
     # -- text, refusals, reasoning ----------------------------------------------------------------------------
+
+    def more_text(self, event: Event) -> str | None:
+        """Note a piece of the very text that came last, and return it: nearly all of a stream. None for all else."""
+        text, item = event.delta, self._current
+        if type(text) is not str or not text or event.logprobs or item is None or item.is_done:
+            return None
+        if item.id != event.item_id or item.place != event.output_index or item.part != ("text", event.content_index):
+            return None
+        item.pieces.append(text)
+        return text
 
     def text(self, item: Known, index: int, text: str, given: list[Token] | None, out: list[Chunk]) -> None:
         """Say a piece of text."""

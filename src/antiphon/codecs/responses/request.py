@@ -7,7 +7,7 @@ and written again from its own bytes, so that fields newer than this release pas
 thing to us and another to the upstream.
 """
 
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 from msgspec import UNSET, Raw, Struct
@@ -15,7 +15,7 @@ from msgspec import UNSET, Raw, Struct
 from antiphon.codecs.demands import check, check_part, hints
 from antiphon.codecs.lowering import Forced, Function, Toolbox, choose, freeform_arguments, lower, short_id, tool_format
 from antiphon.errors import BadRequest, Unsupported
-from antiphon.types.content import JsonObject
+from antiphon.types.content import JsonObject, MessagePart, ToolOutputPart
 from antiphon.types.items import (
     AdditionalTools,
     CustomToolCall,
@@ -242,22 +242,22 @@ class _Input:
     def _patched(self, index: int, item: Kept[Item], fields: JsonObject) -> JsonObject:
         """Return an item as any Responses server takes it."""
         match item.view:
-            case Message(content=list()) as view:
-                self._check_parts(view.content, f"{self.turn.path(index)}.content")
+            case Message(content=content) if not isinstance(content, str):
+                self._check_parts(content, f"{self.turn.path(index)}.content")
             case Reasoning():
                 fields.setdefault("summary", [])
             case FunctionCallOutput(output=output) | CustomToolCallOutput(output=output):
-                self._check_parts(output, f"{self.turn.path(index)}.output")
                 if isinstance(output, dict):
                     fields["output"] = _encode(fields["output"]).decode()
+                elif not isinstance(output, str):
+                    self._check_parts(output, f"{self.turn.path(index)}.output")
             case _:
                 pass
         return fields
 
-    def _check_parts(self, parts: Any, path: str) -> None:
-        if isinstance(parts, list):
-            for place, part in enumerate(parts):
-                check_part(part, self.profile, f"{path}[{place}]")
+    def _check_parts(self, parts: Sequence[MessagePart | ToolOutputPart], path: str) -> None:
+        for place, part in enumerate(parts):
+            check_part(part, self.profile, f"{path}[{place}]")
 
     # a server that knows functions and nothing else
 
@@ -293,10 +293,9 @@ class _Input:
             fields["role"] = "system"
         if is_late and _is_system(view) and not self.profile.mid_system:
             mark, content = f"[{view.role} message]", fields["content"]
-            parts = (
-                [{"type": "input_text", "text": mark}, *content] if isinstance(content, list) else f"{mark}\n{content}"
-            )
-            fields["role"], fields["content"] = "user", parts
+            is_text = isinstance(content, str)
+            fields["role"] = "user"
+            fields["content"] = f"{mark}\n{content}" if is_text else [{"type": "input_text", "text": mark}, *content]
 
     # reasoning
 

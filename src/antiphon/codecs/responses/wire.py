@@ -16,7 +16,7 @@ READ = frozenset({"message", "reasoning", *CALLS})
 """The items that are read; any other is passed on."""
 
 
-class Part(Struct):
+class Part(Struct, gc=False):
     """A part of a message or of reasoning."""
 
     type: str = ""
@@ -26,7 +26,7 @@ class Part(Struct):
     logprobs: list[Token] | None = None
 
 
-class Item(Struct):
+class Item(Struct, gc=False):
     """An item that is read; of one that is passed on, type and id alone."""
 
     type: str = "message"
@@ -53,7 +53,7 @@ class Item(Struct):
         return self.input or json_text(self.arguments)
 
 
-class Event(Struct):
+class Event(Struct, gc=False):
     """Every event in one shape: which fields count depends on `type`."""
 
     type: str = ""
@@ -81,7 +81,7 @@ class Event(Struct):
         return self.delta if isinstance(self.delta, str) else ""
 
 
-class Place(Struct):
+class Place(Struct, gc=False):
     """What an event is about whose other fields are not ours."""
 
     type: str = ""
