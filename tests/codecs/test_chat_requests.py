@@ -152,6 +152,7 @@ def test_images_files_and_sound_take_chat_s_shape() -> None:
     parts: list[dict[str, Any]] = [
         {"type": "input_text", "text": "a"},
         PICTURE,
+        {"type": "input_file", "file_data": "data:application/pdf;base64,aGk="},
         {"type": "input_image", "image_url": "https://e.org/x.png"},
         {"type": "input_image", "image_url": "https://e.org/x.png", "detail": "original"},
         {"type": "input_file", "file_data": "data:application/pdf;base64,aGk=", "filename": "x.pdf"},
@@ -160,6 +161,7 @@ def test_images_files_and_sound_take_chat_s_shape() -> None:
     assert messages(said(parts), profile=RICH)[0]["content"] == [
         {"type": "text", "text": "a"},
         {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk=", "detail": "high"}},
+        {"type": "file", "file": {"file_data": "data:application/pdf;base64,aGk="}},
         {"type": "image_url", "image_url": {"url": "https://e.org/x.png"}},
         {"type": "image_url", "image_url": {"url": "https://e.org/x.png", "detail": "high"}},
         {"type": "file", "file": {"file_data": "data:application/pdf;base64,aGk=", "filename": "x.pdf"}},
@@ -215,6 +217,22 @@ def test_an_empty_answer_of_the_past_is_left_out() -> None:
         {"role": "user", "content": "a"},
         {"role": "user", "content": "b"},
     ]
+
+
+def test_parts_of_the_past_are_told_as_text() -> None:
+    kinds = [
+        {"type": "text", "text": "a"},
+        {"type": "output_text", "text": "b"},
+        {"type": "summary_text", "text": "c"},
+        {"type": "reasoning_text", "text": "d"},
+        {"type": "refusal", "refusal": "e"},
+    ]
+    assert messages(said(kinds)) == [{"role": "user", "content": "a\nb\nc\nd\ne"}]
+    assert messages(said("a", "assistant"), said([kinds[0]], "assistant"))[0]["content"] == "a\n\na"
+
+
+def test_references_leave_no_trace() -> None:
+    assert messages(said("a"), {"type": "item_reference", "id": "msg_1"}) == [{"role": "user", "content": "a"}]
 
 
 def test_a_refusal_of_the_past_is_told_as_one() -> None:
@@ -474,9 +492,10 @@ def test_items_of_other_providers_are_left_out_with_a_note() -> None:
 @pytest.mark.parametrize(("mode", "choice"), [("auto", None), ("required", "required")])
 def test_an_allow_list_leaves_only_its_tools(mode: str, choice: str | None) -> None:
     allowed = {"type": "allowed_tools", "mode": mode, "tools": [{"type": "function", "name": "b"}]}
-    body, _ = encoded(a_turn(tools=[a_function("a"), a_function("b"), a_freeform()], tool_choice=allowed), RICH)
-    assert [tool["function"]["name"] for tool in body["tools"]] == ["b"]
-    assert body.get("tool_choice") == choice
+    for profile in (PLAIN, RICH):
+        body, _ = encoded(a_turn(tools=[a_function("a"), a_function("b"), a_freeform()], tool_choice=allowed), profile)
+        assert [tool["function"]["name"] for tool in body["tools"]] == ["b"]
+        assert body.get("tool_choice") == choice
 
 
 @pytest.mark.parametrize(
@@ -545,6 +564,11 @@ DEVIATIONS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
     ({"logprobs": False}, {"top_logprobs": 0}, {}),
     ({}, {"top_logprobs": 3}, {}),
     ({}, LOGPROBS, {"logprobs": True}),
+    (
+        {},
+        {"text": {"format": SCHEMA}},
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {}}}},
+    ),
     ({}, {"text": {"format": {"type": "text"}}}, {}),
     ({}, {"text": {"format": {"type": "json_object"}}}, {"response_format": {"type": "json_object"}}),
     (

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
+from antiphon.codecs.sse import MAX_EVENT
 from antiphon.engine.draft import first_snapshot
 from antiphon.engine.emitter import Emitter
 from antiphon.types.chunks import Chunk, Stop
 from antiphon.types.responses import CreateResponse
-from tests.codecs.cases import Golden, Told, chunks_of, failure_of, goldens, tell
+from tests.codecs.cases import CODECS, Golden, Told, chunks_of, failure_of, goldens, parse, tell
 
 STREAMS = goldens(".sse")
 SPLIT = b"\n\n"
@@ -132,3 +133,23 @@ def test_a_golden_file_says_where_it_comes_from(golden: Golden) -> None:
     origin = first.removeprefix(": ") if golden.streamed else golden.expectation["from"]
     assert not golden.streamed or first.startswith(": ")
     assert len(origin) > 20
+
+
+@pytest.mark.parametrize("golden", STREAMS, ids=str)
+def test_an_event_that_is_too_large_ends_an_answer_that_is_not_over(golden: Golden) -> None:
+    """Reliability 3a: size caps; what came before is kept."""
+    large = b"data: " + b"x" * MAX_EVENT
+    told, failure = told_by(golden, [golden.data[: end_of(golden) - 1] + b"\n\n", large])
+    assert failure is not None
+    assert told == golden.told[0][: len(told)]
+    if b"data: [DONE]" in golden.data:
+        assert told_by(golden, [golden.data, large]) == golden.told
+
+
+@pytest.mark.parametrize("name", CODECS)
+@pytest.mark.parametrize("streamed", [True, False])
+def test_an_answer_that_is_nested_too_deep_is_a_failure(name: str, streamed: bool) -> None:
+    deep = b'{"type":"response.completed","response":' * streamed + b'{"error":' + b"[" * 100_000
+    told, failure = parse(CODECS[name], b"data: " * streamed + deep + b"\n\n", streamed=streamed)
+    assert told == []
+    assert "can't be read" in failure["message"]

@@ -122,7 +122,11 @@ def test_nulls_and_defaults_are_not_sent() -> None:
     nulls: dict[str, Any] = dict.fromkeys(
         ("instructions", "tools", "tool_choice", "text", "reasoning", "include", "temperature", "top_logprobs", "user")
     )
-    extra = {"reasoning": {"effort": None, "summary": None}, "text": {"format": None}, "presence_penalty": 0.0}
+    extra: dict[str, Any] = {
+        "reasoning": {"effort": None, "summary": None},
+        "text": {"format": None},
+        "presence_penalty": 0.0,
+    }
     body, _ = encoded(a_turn(**{**nulls, **extra}))
     assert body.keys() == {"model", "input", "store", "stream", "include"}
 
@@ -265,6 +269,7 @@ def test_reasoning_without_state_is_left_out_and_nothing_else(state: str | None)
         [],
         [said("b")],
         [a_thought(id="rs_2"), said("b")],
+        [{"type": "additional_tools", "role": "developer", "tools": []}, answered("b")],
         [{"type": "mcp_approval_response", "approval_request_id": "x", "approve": True}, said("b")],
     ],
 )
