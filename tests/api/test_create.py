@@ -548,6 +548,17 @@ async def test_hints_that_the_provider_does_not_take_are_noted(api: Api, upstrea
     assert not {"verbosity", "prompt_cache_key", "service_tier"} & upstream.last.json.keys()
 
 
+@WAYS
+async def test_a_note_cannot_break_the_head_of_the_answer(api: Api, upstream: ScriptedUpstream, stream: bool) -> None:
+    """Notes name what the caller sent, whatever that is, and stand in a header."""
+    odd = {"type": "x:\r\nSet-Cookie: evil=1\r\n\r\n\0\x7f\u2028"}
+    reply = await api.try_create(input=[odd, user("x")], stream=stream)
+    assert reply.status == 200
+    assert "Set-Cookie" not in reply.headers
+    assert reply.notes.isprintable()
+    assert "left out" in reply.notes
+
+
 # -- the rest of the front door -------------------------------------------------------------------------------
 
 

@@ -30,6 +30,8 @@ Headers = list[tuple[bytes, bytes]]
 
 _encode = msgspec.json.Encoder().encode
 _JSON = (b"content-type", b"application/json")
+_IN_HEADER = bytes(byte if 0x20 <= byte < 0x7F else ord("?") for byte in range(256))
+"""Makes any bytes fit to stand in a header: notes hold names that callers chose."""
 _numbers = itertools.count()
 _process = secrets.token_hex(6)
 
@@ -84,7 +86,8 @@ class Call:
         self.status = status
         headers.append((b"x-request-id", self.id.encode()))
         if self.notes:
-            headers.append((b"antiphon-notes", "; ".join(self.notes).encode("ascii", "replace")[:1024]))
+            told = "; ".join(self.notes).encode("ascii", "replace").translate(_IN_HEADER)
+            headers.append((b"antiphon-notes", told[:1024]))
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def body(self, reader: BodyReader[T]) -> T:
