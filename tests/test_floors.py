@@ -1,6 +1,5 @@
 """Who may know whom: the import contracts of pyproject.toml."""
 
-import re
 import tomllib
 from pathlib import Path
 
@@ -8,15 +7,22 @@ import pytest
 from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
 ROOT = Path(__file__).parent.parent
-PURE = ("types", "codecs", "compat", "engine.emitter", "engine.plan", "engine.context")
+PURE = (
+    "types",
+    "codecs",
+    "compat",
+    "engine.context",
+    "engine.draft",
+    "engine.emitter",
+    "engine.intake",
+    "engine.plan",
+    "engine.shown",
+)
 
 
 def test_every_floor_keeps_to_its_place(capsys: pytest.CaptureFixture[str]) -> None:
     status = lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True)
-    said = capsys.readouterr().out
-    if unbuilt := re.search(r"[Mm]odule '?antiphon\.[\w.]+'? does not exist", said):
-        pytest.skip(unbuilt.group())
-    assert status == EXIT_STATUS_SUCCESS, said
+    assert status == EXIT_STATUS_SUCCESS, capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", PURE)

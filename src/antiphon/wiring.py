@@ -21,7 +21,7 @@ from antiphon.config import Provider as ProviderSettings
 from antiphon.config import Settings
 from antiphon.engine.preparation import Preparation
 from antiphon.engine.runner import Runner
-from antiphon.ids import mint
+from antiphon.minting import mint
 from antiphon.ports import Codec
 from antiphon.providers import profiles
 from antiphon.providers.demo import DemoModels

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Callable, Mapping
 
 from antiphon.errors import Unauthorized
-from antiphon.ids import mint
+from antiphon.minting import mint
 from antiphon.ports import KeyRow, Keys
 
 DEFAULT_TENANT = "default"

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 from antiphon.codecs.lowering import choose, lower
 from antiphon.providers.demo import scripts
@@ -46,7 +46,7 @@ class DemoModel:
         self._pause = pause
         self._sleep = sleep
 
-    async def stream(self, turn: Turn, notes: list[str]) -> AsyncIterator[list[Chunk]]:
+    async def stream(self, turn: Turn, notes: list[str]) -> AsyncGenerator[list[Chunk], None]:
         """Say the script piece by piece; tools that only a provider could carry out are refused or noted."""
         box = lower(turn, self.profile)
         choose(turn, box, self.profile)
