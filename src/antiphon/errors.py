@@ -21,6 +21,33 @@ AntiphonError            status, type, code, param: one body, made in `api/error
 
 from typing import ClassVar
 
+RESPONSE_CODES = frozenset(
+    [
+        "server_error",
+        "rate_limit_exceeded",
+        "invalid_prompt",
+        "data_residency_mismatch",
+        "bio_policy",
+        "misalignment_policy_violation",
+        "vector_store_timeout",
+        "invalid_image",
+        "invalid_image_format",
+        "invalid_base64_image",
+        "invalid_image_url",
+        "image_too_large",
+        "image_too_small",
+        "image_parse_error",
+        "image_content_policy_violation",
+        "invalid_image_mode",
+        "image_file_too_large",
+        "unsupported_image_media_type",
+        "empty_image_file",
+        "failed_to_download_image",
+        "image_file_not_found",
+    ]
+)
+"""The closed list of `response.error.code` (openai 3.54)."""
+
 
 class AntiphonError(Exception):
     """A failure with the four fields of the API's error body and the HTTP status that carries it."""
@@ -146,7 +173,7 @@ class ProviderRefused(ProviderError):
 
     @property
     def response_code(self) -> str:
-        return "invalid_prompt"
+        return self.code if self.code in RESPONSE_CODES else "invalid_prompt"
 
 
 class ProviderBusy(ProviderError):

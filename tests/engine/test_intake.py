@@ -16,6 +16,7 @@ from antiphon.engine.intake import (
     read_tools,
     refuse_strangers,
     reread,
+    storable,
     type_of,
 )
 from antiphon.errors import BadRequest, TooLarge
@@ -472,3 +473,12 @@ def test_a_choice_among_additional_tools_is_accepted() -> None:
     items = read({"type": "additional_tools", "tools": [LOOK]})
     check_choice("required", [], items)
     check_choice(choice({"type": "function", "name": "look"}), [], items)
+
+
+def test_credentials_of_additional_tools_are_never_stored() -> None:
+    tool = b'{"type":"mcp","server_label":"x","server_url":"https://x","authorization":"s3cret","headers":{"a":"b"}}'
+    (item,) = read_items([Raw(b'{"type":"additional_tools","role":"developer","tools":[%b]}' % tool)], "input")
+    assert b"s3cret" in bytes(item.raw)  # what is sent on
+    assert msgspec.json.decode(storable(item))["tools"] == [
+        {"type": "mcp", "server_label": "x", "server_url": "https://x"}
+    ]

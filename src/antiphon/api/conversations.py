@@ -5,7 +5,7 @@ from msgspec import Raw, Struct
 from antiphon.api.bodies import BodyReader
 from antiphon.api.calls import Call, Endpoint, Reply
 from antiphon.api.pages import ItemPage, Listing, page_of
-from antiphon.engine.intake import identify, read_items, refuse_strangers
+from antiphon.engine.intake import identify, read_items, refuse_strangers, storable
 from antiphon.engine.runner import locked
 from antiphon.engine.shown import hide, shown
 from antiphon.errors import BadRequest, NotFound
@@ -119,7 +119,7 @@ async def _rows(call: Call, given: list[Raw], owner: str) -> list[ItemRow]:
                 raise NotFound(f"Item with id '{item.view.id}' not found.", param=f"items[{index}].id")
             rows.append(ItemRow(target.id, target.body))
         else:
-            rows.append(ItemRow(identify(item, owner, index), bytes(item.raw)))
+            rows.append(ItemRow(identify(item, owner, index), storable(item)))
     if len({row.id for row in rows}) < len(rows):
         raise BadRequest("Two of the items have the same id.", param="items")
     return rows

@@ -38,4 +38,3 @@ class Services(Struct, kw_only=True):
     mint: Mint
     now: Callable[[], int]
     tolerant: bool = False
-    client_conversation_ids: bool = True

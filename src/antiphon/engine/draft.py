@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import UNSET, Raw
 
+from antiphon.engine.intake import without_credentials
 from antiphon.types.kept import Kept
 from antiphon.types.responses import (
     ConversationRef,
@@ -25,8 +26,6 @@ _NO_REASONING = ReasoningEcho()
 _NO_TOOLS = Raw(b"[]")
 _NULL = Raw(b"null")
 _WANTED = ("description", "parameters", "strict")
-_SECRET = frozenset({"authorization", "headers"})
-"""Fields of MCP tools that hold credentials: sent on where they are needed, never shown or stored."""
 
 _FIELDS: msgspec.json.Decoder[dict[str, Raw]] = msgspec.json.Decoder(dict[str, Raw])
 
@@ -98,8 +97,4 @@ def _tool(tool: Kept[Tool]) -> Raw | dict[str, Raw]:
     if isinstance(tool.view, FunctionTool):
         fields = _FIELDS.decode(tool.raw)
         return {**fields, **{name: _NULL for name in _WANTED if name not in fields}}
-    if tool.view is None:
-        fields = _FIELDS.decode(tool.raw)
-        if not _SECRET.isdisjoint(fields):
-            return {name: value for name, value in fields.items() if name not in _SECRET}
-    return tool.raw
+    return without_credentials(tool.raw) if tool.view is None else tool.raw

@@ -38,7 +38,10 @@ _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _KINDS = {b"[": "array", b'"': "str", b"t": "bool", b"f": "bool"}
 """The first byte of a JSON value to its type; anything that isn't here, nor an object or null, is a number."""
 
+_FIELDS = msgspec.json.Decoder(dict[str, Raw])
 _encode = msgspec.json.Encoder().encode
+_SECRET = frozenset({"authorization", "headers"})
+"""Fields of MCP tools that hold credentials."""
 
 
 class _Peek(Struct):
@@ -106,6 +109,22 @@ def identify(item: Kept[Item], owner_id: str, index: int) -> str:
     if isinstance(told.id, str) and told.id:
         return told.id
     return item_id(PREFIXES.get(told.type or "", "item"), owner_id, "i", index)
+
+
+def storable(item: Kept[Item]) -> bytes:
+    """Return the bytes to store of an item: its own, but for credentials of the tools that it brings."""
+    if not isinstance(item.view, AdditionalTools):
+        return bytes(item.raw)
+    fields = _FIELDS.decode(item.raw)
+    return _encode({**fields, "tools": [without_credentials(tool) for tool in item.view.tools]})
+
+
+def without_credentials(tool: Raw) -> Raw:
+    """Return a hosted tool as it may be shown and stored: an MCP server's secrets are only ever sent on."""
+    fields = _FIELDS.decode(tool)
+    if _SECRET.isdisjoint(fields):
+        return tool
+    return Raw(_encode({name: value for name, value in fields.items() if name not in _SECRET}))
 
 
 def refuse_strangers(items: Sequence[Kept[Item]], name: str = "input") -> None:

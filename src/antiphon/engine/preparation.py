@@ -9,7 +9,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from antiphon.engine.context import build, window
-from antiphon.engine.intake import check_choice, identify, offers, read_input, read_tools, refuse_strangers, reread
+from antiphon.engine.intake import (
+    check_choice,
+    identify,
+    offers,
+    read_input,
+    read_tools,
+    refuse_strangers,
+    reread,
+    storable,
+)
 from antiphon.errors import BadRequest, NotFound, TooLarge, Unsupported
 from antiphon.ids import Mint, is_ours
 from antiphon.ports import Conversations, FoundItem, ItemRow, Model, Models, Responses
@@ -143,7 +152,7 @@ class Preparation:
         """Put the items behind references in their place, and make the rows that store the input."""
         wanted = [item.view.id for item in own if isinstance(item.view, ItemReference)]
         if not wanted:
-            return own, [ItemRow(identify(item, response_id, n), bytes(item.raw)) for n, item in enumerate(own)]
+            return own, [ItemRow(identify(item, response_id, n), storable(item)) for n, item in enumerate(own)]
         found = await self._responses.items(tenant, wanted)
         rows: list[ItemRow] = []
         resolved: list[Kept[Item]] = []
@@ -154,7 +163,7 @@ class Preparation:
                 rows.append(ItemRow(target.id, None, same_as=target.row))
             else:
                 resolved.append(item)
-                rows.append(ItemRow(identify(item, response_id, index), bytes(item.raw)))
+                rows.append(ItemRow(identify(item, response_id, index), storable(item)))
         return resolved, rows
 
     async def _conversation(self, tenant: str, given: str | ConversationRef | None) -> str | None:

@@ -104,7 +104,7 @@ class Runner:
             async with aclosing(carried) as batches:
                 async for events in batches:
                     if draft.response.is_terminal:
-                        await self._keep(run)
+                        await self._keep_or_take_back(run, events)
                     yield events
         except AntiphonError as error:
             if not run.is_visible:
@@ -120,6 +120,15 @@ class Runner:
             raise
         finally:
             self._release(run)
+
+    async def _keep_or_take_back(self, run: Run, events: list[Event]) -> None:
+        """Write the end of a run before it is shown; an end that can't be written is shown as a failure."""
+        try:
+            await self._keep(run)
+        except StoreUnavailable as error:
+            if not run.is_visible:
+                raise
+            events[-1:] = run.draft.fail(error)
 
     async def _failed(self, run: Run, error: AntiphonError) -> list[Event]:
         """End a run that had begun as failed, and keep it where that is possible."""
@@ -190,6 +199,7 @@ class Runner:
             run.feed.add(opening)
         self._background[prepared.tenant, prepared.response_id] = run
         run.task = self._tasks.create_task(self._work(run))
+        run.task.add_done_callback(lambda _: self._leave(run))  # also when it is cancelled before its first step
         return queued
 
     async def _work(self, run: Run) -> None:
@@ -208,12 +218,14 @@ class Runner:
                 raise
         except AntiphonError as error:
             log_fault("background_run_lost", error, response=prepared.response_id)
-        finally:
-            self._release(run)
-            self._background.pop((prepared.tenant, prepared.response_id), None)
-            if run.feed is not None:
-                run.feed.end()
-            run.over.set()
+
+    def _leave(self, run: Run) -> None:
+        """Let go of a background run that has ended."""
+        self._release(run)
+        self._background.pop((run.prepared.tenant, run.prepared.response_id), None)
+        if run.feed is not None:
+            run.feed.end()
+        run.over.set()
 
     def _show(self, run: Run, events: list[Event]) -> None:
         if run.feed is not None and events:
@@ -238,14 +250,15 @@ class Runner:
 
     async def _call_off(self, tenant: str, response: Response) -> None:
         run = self._background.get((tenant, response.id))
-        if run is None or run.task is None:
-            ended = _replace(response, status="cancelled", output=[])
-            await self._responses.finish(Finished(tenant=tenant, response=ended, inputs=(), outputs=()))
-            return
-        if not run.draft.response.is_terminal:
-            run.is_cancelled = True
-            run.task.cancel()
-        await run.over.wait()
+        if run is not None and run.task is not None:
+            if not run.draft.response.is_terminal:
+                run.is_cancelled = True
+                run.task.cancel()
+            await run.over.wait()
+            if run.is_kept:
+                return
+        ended = _replace(response, status="cancelled", output=[])
+        await self._responses.finish(Finished(tenant=tenant, response=ended, inputs=(), outputs=()))
 
     async def __aenter__(self) -> Self:
         self._tasks = await asyncio.TaskGroup().__aenter__()

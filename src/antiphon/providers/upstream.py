@@ -6,7 +6,7 @@ from antiphon.errors import ProviderError
 from antiphon.ports import Codec
 from antiphon.providers.transport import Line
 from antiphon.telemetry import Level, log
-from antiphon.types.chunks import Chunk, Stop
+from antiphon.types.chunks import Chunk, Stop, Used
 from antiphon.types.profiles import Profile
 from antiphon.types.turns import Turn
 
@@ -39,7 +39,7 @@ class UpstreamModel:
                         data = await answer.read()
                         said = parser.feed(data) if data else parser.close()
                         is_over = not data or (bool(said) and isinstance(said[-1], Stop))
-                        if said:
+                        if said and not _only_usage(said, parser.failure):
                             yield said
                         if parser.failure is not None:
                             raise parser.failure
@@ -50,6 +50,11 @@ class UpstreamModel:
                 _log(error, self.name, attempt)
                 if error.code != "empty_answer" or attempt == TRIES:
                     raise
+
+
+def _only_usage(said: list[Chunk], failure: ProviderError | None) -> bool:
+    """Say whether a failed read told nothing that a client could see, so that it can be asked for again."""
+    return failure is not None and all(isinstance(chunk, Used) for chunk in said)
 
 
 def _log(error: ProviderError, model: str, attempt: int) -> None:

@@ -70,7 +70,7 @@ class OutputText(Struct, kw_only=True, frozen=True, tag="output_text"):
     type: ClassVar[str] = "output_text"
     text: str
     annotations: list[Raw] = []
-    logprobs: list[Logprob] | UnsetType = UNSET
+    logprobs: list[Logprob] | UnsetType | None = UNSET
 
 
 class Refusal(Struct, kw_only=True, frozen=True, tag="refusal"):

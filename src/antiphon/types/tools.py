@@ -110,6 +110,12 @@ class WebSearchChoice(Struct, kw_only=True, frozen=True, tag="web_search_preview
     type: ClassVar[str] = "web_search_preview"
 
 
+class DatedWebSearchChoice(Struct, kw_only=True, frozen=True, tag="web_search_preview_2025_03_11"):
+    """Web search must be used, in this version of it."""
+
+    type: ClassVar[str] = "web_search_preview_2025_03_11"
+
+
 class CodeInterpreterChoice(Struct, kw_only=True, frozen=True, tag="code_interpreter"):
     """The code interpreter must be used."""
 
@@ -122,10 +128,28 @@ class ImageGenerationChoice(Struct, kw_only=True, frozen=True, tag="image_genera
     type: ClassVar[str] = "image_generation"
 
 
-class ComputerChoice(Struct, kw_only=True, frozen=True, tag="computer_use_preview"):
+class ComputerChoice(Struct, kw_only=True, frozen=True, tag="computer"):
     """The computer tool must be used."""
 
+    type: ClassVar[str] = "computer"
+
+
+class ComputerUseChoice(Struct, kw_only=True, frozen=True, tag="computer_use"):
+    """The computer tool must be used, by another of its names."""
+
+    type: ClassVar[str] = "computer_use"
+
+
+class ComputerPreviewChoice(Struct, kw_only=True, frozen=True, tag="computer_use_preview"):
+    """The computer tool must be used, by its first name."""
+
     type: ClassVar[str] = "computer_use_preview"
+
+
+class ProgrammaticChoice(Struct, kw_only=True, frozen=True, tag="programmatic_tool_calling"):
+    """Tools must be called from a program."""
+
+    type: ClassVar[str] = "programmatic_tool_calling"
 
 
 class ShellChoice(Struct, kw_only=True, frozen=True, tag="shell"):
@@ -150,9 +174,13 @@ ToolChoice: TypeAlias = (
     | McpChoice
     | FileSearchChoice
     | WebSearchChoice
+    | DatedWebSearchChoice
     | CodeInterpreterChoice
     | ImageGenerationChoice
     | ComputerChoice
+    | ComputerUseChoice
+    | ComputerPreviewChoice
+    | ProgrammaticChoice
     | ShellChoice
     | ApplyPatchChoice
 )
