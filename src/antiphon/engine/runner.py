@@ -19,7 +19,7 @@ from antiphon.engine.draft import first_snapshot
 from antiphon.engine.emitter import Emitter
 from antiphon.engine.feed import Feed
 from antiphon.engine.preparation import Preparation, Prepared
-from antiphon.errors import AntiphonError, BadRequest, Fault, StoreUnavailable
+from antiphon.errors import AntiphonError, BadRequest, Fault
 from antiphon.ports import Finished, ItemRow, Responses
 from antiphon.telemetry import log_fault
 from antiphon.types.events import Event
@@ -125,9 +125,12 @@ class Runner:
         """Write the end of a run before it is shown; an end that can't be written is shown as a failure."""
         try:
             await self._keep(run)
-        except StoreUnavailable as error:
+        except Exception as error:
             if not run.is_visible:
                 raise
+            if not isinstance(error, AntiphonError):
+                log_fault("run_fault", error, response=run.prepared.response_id)
+                error = Fault("The server had an error while processing your request.")
             events[-1:] = run.draft.fail(error)
 
     async def _failed(self, run: Run, error: AntiphonError) -> list[Event]:
@@ -135,8 +138,8 @@ class Runner:
         events = run.draft.fail(error)
         try:
             await self._keep(run)
-        except StoreUnavailable:
-            log_fault("end_not_stored", error, response=run.prepared.response_id)
+        except Exception as trouble:  # noqa: BLE001 # whatever it is, the caller's stream ends
+            log_fault("end_not_stored", trouble, response=run.prepared.response_id)
         return events
 
     async def _interrupted(self, run: Run) -> None:
@@ -204,20 +207,25 @@ class Runner:
 
     async def _work(self, run: Run) -> None:
         """Carry a background run; nothing that happens to it may reach its siblings."""
-        prepared = run.prepared
+        try:
+            await self._carry(run)
+        except asyncio.CancelledError:
+            if not run.is_cancelled:
+                raise
+        except Exception as error:  # noqa: BLE001 # whatever it is, the siblings go on
+            log_fault("background_run_lost", error, response=run.prepared.response_id)
+
+    async def _carry(self, run: Run) -> None:
         try:
             self._show(run, run.draft.begin())
-            await self._responses.update(prepared.tenant, run.draft.response)
+            await self._responses.update(run.prepared.tenant, run.draft.response)
             async with aclosing(self.stream(run)) as batches:
                 async for events in batches:
                     self._show(run, events)
         except asyncio.CancelledError:
             if not run.is_kept:
                 await self._interrupted(run)
-            if not run.is_cancelled:
-                raise
-        except AntiphonError as error:
-            log_fault("background_run_lost", error, response=prepared.response_id)
+            raise
 
     def _leave(self, run: Run) -> None:
         """Let go of a background run that has ended."""
