@@ -4,22 +4,20 @@ import asyncio
 from types import TracebackType
 from typing import Self
 
-from starlette.types import Receive
-
-from antiphon.api.pulse import Pulse
+from antiphon.api.calls import Call
 
 
 class WhileConnected:
-    """`async with WhileConnected(receive, pulse) as client:` — the block is cancelled when the client leaves.
+    """`async with WhileConnected(call) as client:` — the block is cancelled when the client leaves.
 
     Use it after the body was read: from then on, all that can be received is the end of the connection.
     The watch begins with the pulse's next tick, so an answer that is there at once costs no task. Leaving is
     no error: the block just ends, and `client.has_left` says so.
     """
 
-    def __init__(self, receive: Receive, pulse: Pulse) -> None:
-        self._receive = receive
-        self._pulse = pulse
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._pulse = call.services.pulse
         self._task = asyncio.current_task()
         self._watch: asyncio.Task[None] | None = None
         self.has_left = False
@@ -34,8 +32,10 @@ class WhileConnected:
         return self
 
     async def _wait(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
+        while (await self._call.receive())["type"] != "http.disconnect":
             pass
+        if self._call.is_answered:
+            return  # the end of a whole answer looks the same as a client that leaves
         self.has_left = True
         if self._task is not None:
             self._task.cancel()

@@ -99,6 +99,7 @@ class EventStream:
         self._over = isinstance(events[-1], _TERMINAL)
         if self._over:
             body += DONE
+            call.is_answered = True
         if not call.has_begun:
             await call.begin(200, list(_HEADERS))
         await call.send({"type": "http.response.body", "body": bytes(body), "more_body": not self._over})

@@ -1,24 +1,25 @@
-"""HTTP out: one aiohttp session for all providers, tuned for many small reads.
+"""HTTP out: pooled connections to each provider, tuned for many small reads.
 
 Redirects are not followed (credentials would go along), cookies not kept, proxies of the environment not used,
-compression not asked for. Connections are pooled per host; one that the peer closed while it was idle is
-replaced once, silently.
+compression not asked for. A pooled connection that the peer closed while it was idle is replaced, silently:
+nothing had been answered on it. Why this is ours and no library's: `docs/decisions/`.
 """
 
 import asyncio
 import email.utils
+import ssl
 import time
 from collections.abc import Mapping
+from functools import cache
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
+from urllib.parse import urlsplit
 
-import aiohttp
 from msgspec import Struct
-from multidict import CIMultiDict
-from yarl import URL
 
 from antiphon import __version__
 from antiphon.errors import ProviderBroke
+from antiphon.providers.connection import Connection, Lost
 from antiphon.providers.deadlines import Deadlines, late
 from antiphon.types.limits import Timeout
 
@@ -27,9 +28,15 @@ MAX_LIST_BYTES = 4 * 1024 * 1024
 MAX_ANSWER_BYTES = 256 * 1024 * 1024
 """Bytes that one answer may have; an endless stream ends here."""
 
+MAX_IDLE = 200
+"""Connections kept for one provider; more are closed when their answer ends."""
+
+KEEP_IDLE = 30.0
+"""Seconds after which an idle connection isn't used again: shorter than most servers keep it."""
+
 STALE_WITHIN = 1.0
-"""Seconds within which a lost connection counts as one that had died in the pool: a provider that worked on
-the request and then failed takes longer, and must not be asked (and paid) twice."""
+"""Seconds within which a pooled connection that is lost counts as one that had died in the pool: a provider that
+worked on the request and then failed takes longer, and must not be asked (and paid) twice."""
 
 _PROGRAM_HEADERS = {
     "Content-Type": "application/json",
@@ -46,66 +53,168 @@ class Endpoint(Struct, kw_only=True, frozen=True):
     timeout: Timeout
 
 
+class Transport:
+    """What the lines to all providers share: their deadlines and their end."""
+
+    def __init__(self) -> None:
+        self.deadlines = Deadlines()
+        self._lines: list[Line] = []
+
+    def add(self, line: "Line") -> None:
+        """Close `line` with the others."""
+        self._lines.append(line)
+
+    async def close(self) -> None:
+        """Close every idle connection; those in use are closed by who uses them."""
+        self.deadlines.close()
+        for line in self._lines:
+            line.close()
+
+
+class Line:
+    """The way to one provider: its address, headers and limits, ready to use, and its idle connections."""
+
+    def __init__(self, transport: Transport, endpoint: Endpoint) -> None:
+        parts = urlsplit(endpoint.base_url.rstrip("/"))
+        self.deadlines = transport.deadlines
+        self.timeout = endpoint.timeout
+        self._secure = parts.scheme == "https"
+        self._host = parts.hostname or ""
+        self._port = parts.port or (443 if self._secure else 80)
+        self._path = parts.path
+        headers = {"Host": parts.netloc, **_PROGRAM_HEADERS, **endpoint.headers}
+        self._fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        self._heads: dict[tuple[str, str], bytes] = {}
+        self._idle: list[Connection] = []
+        transport.add(self)
+
+    def post(self, path: str, body: bytes, *, streamed: bool) -> "Answer":
+        """Return the exchange that sends `body`; entering it raises ProviderBroke, whatever the status is fine."""
+        return Answer(self, self._request("POST", path, body), streamed=streamed)
+
+    async def get(self, path: str) -> tuple[int, bytes]:
+        """Return status and body of a small document. Raises ProviderBroke."""
+        try:
+            async with (
+                asyncio.timeout(min(10.0, self.timeout.total)),
+                Answer(self, self._request("GET", path, b""), streamed=False) as answer,
+            ):
+                return answer.status, await answer.beginning(MAX_LIST_BYTES)
+        except TimeoutError as exc:
+            raise ProviderBroke("The provider did not answer.") from exc
+
+    async def open(self, request: bytes) -> Connection:
+        """Send a request and return its connection when the answer's head is there. Raises ProviderBroke."""
+        if (pooled := self._pooled()) is not None:
+            asked = self.deadlines.now()
+            try:
+                return await self._ask(pooled, request)
+            except Lost as exc:
+                if self.deadlines.now() - asked > STALE_WITHIN:
+                    raise _unanswered() from exc
+        connection = await self._connect()
+        try:
+            return await self._ask(connection, request)
+        except Lost as exc:
+            raise _unanswered() from exc
+
+    def release(self, connection: Connection) -> None:
+        """Keep a connection for the next request, or close it."""
+        if connection.is_reusable() and len(self._idle) < MAX_IDLE:
+            connection.rest(self.deadlines.now())
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        for connection in self._idle:
+            connection.close()
+        self._idle.clear()
+
+    async def _ask(self, connection: Connection, request: bytes) -> Connection:
+        try:
+            connection.ask(request)
+            while not connection.has_head:
+                await connection.wait()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _pooled(self) -> Connection | None:
+        oldest = self.deadlines.now() - KEEP_IDLE
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closed and connection.idle_since >= oldest:
+                return connection
+            connection.close()
+        return None
+
+    async def _connect(self) -> Connection:
+        loop, context = asyncio.get_running_loop(), _tls() if self._secure else None
+        try:
+            async with asyncio.timeout(self.timeout.connect):
+                _, connection = await loop.create_connection(Connection, self._host, self._port, ssl=context)
+        except TimeoutError as exc:
+            raise late("connect", self.timeout.connect) from exc
+        except OSError as exc:
+            raise ProviderBroke("The provider can't be reached.", code="provider_unreachable") from exc
+        return connection
+
+    def _request(self, method: str, path: str, body: bytes) -> bytes:
+        head = self._heads.get((method, path))
+        if head is None:
+            start = f"{method} {self._path}{path} HTTP/1.1\r\n{self._fields}Content-Length: "
+            head = self._heads[method, path] = start.encode("latin-1")
+        return b"%b%d\r\n\r\n%b" % (head, len(body), body)
+
+
 class Answer:
     """One request and its answer: `async with line.post(…) as answer`, entered when the head has arrived.
 
     Leaving the block before the answer's end closes the connection, which tells the upstream to stop.
     """
 
-    __slots__ = (
-        "_deadline",
-        "_line",
-        "_response",
-        "_size",
-        "_timeout",
-        "body",
-        "path",
-        "retry_after",
-        "status",
-        "streamed",
-    )
+    __slots__ = ("_connection", "_deadline", "_line", "_request", "_size", "retry_after", "status", "streamed")
 
-    def __init__(self, line: "Line", path: str, body: bytes, *, streamed: bool) -> None:
+    def __init__(self, line: Line, request: bytes, *, streamed: bool) -> None:
         self._line = line
-        self._timeout = line.timeout
+        self._request = request
         self._size = 0
-        self.path = path
-        self.body = body
         self.streamed = streamed
         """Whether an event stream comes: as the answer's type says, else as it was asked for."""
 
     async def __aenter__(self) -> Self:
-        deadline = self._deadline = self._line.deadlines.call(self._timeout.total)
-        deadline.wait("first_byte", self._timeout.first_byte_of(streamed=self.streamed))
+        timeout = self._line.timeout
+        deadline = self._deadline = self._line.deadlines.call(timeout.total)
+        deadline.wait("first_byte", timeout.first_byte_of(streamed=self.streamed))
         try:
-            response = await self._line.open("POST", self.path, self.body)
+            self._connection = await self._line.open(self._request)
         except BaseException as error:
             ended = deadline.over(error)
             if ended is error:
                 raise
             raise ended from None
         deadline.rest()
-        self._response = response
-        self.status = response.status
-        headers = response.headers
-        self.retry_after = _retry_after(headers.get("Retry-After"))
-        kind = headers.get("Content-Type", "")
-        self.streamed = kind.startswith("text/event-stream") or (
-            self.streamed and not kind.startswith("application/json")
-        )
-        if headers.get("Content-Encoding", "identity") not in {"identity", ""}:
+        self._read_head(self._connection.head.fields)
+        if self._connection.head.fields.get("content-encoding", "identity") not in {"identity", ""}:
             await self.__aexit__(None, None, None)
             raise ProviderBroke("The provider compressed its answer although it was asked not to.")
         return self
 
+    def _read_head(self, fields: Mapping[str, str]) -> None:
+        self.status = self._connection.head.status
+        self.retry_after = _retry_after(fields.get("retry-after"))
+        kind = fields.get("content-type", "")
+        self.streamed = kind.startswith("text/event-stream") or (
+            self.streamed and not kind.startswith("application/json")
+        )
+
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        response = self._response
-        if response.content.at_eof():
-            response.release()
-        else:
-            response.close()
+        self._line.release(self._connection)
         if error is None:
             self._deadline.over(None)
         elif (ended := self._deadline.over(error)) is not error:
@@ -113,125 +222,44 @@ class Answer:
 
     async def read(self) -> bytes:
         """Return what has arrived, b"" at the end. Raises ProviderBroke."""
-        deadline = self._deadline
-        deadline.wait("idle", self._timeout.idle)
-        try:
-            data: bytes = await self._response.content.readany()
-        except aiohttp.ClientError as exc:
-            raise ProviderBroke("The provider's answer broke off.") from exc
-        deadline.rest()
+        connection = self._connection
+        while not connection.has_news:
+            self._deadline.wait("idle", self._line.timeout.idle)
+            await connection.wait()
+            self._deadline.rest()
+        data = connection.take()
         self._size += len(data)
         if self._size > MAX_ANSWER_BYTES:
             raise ProviderBroke("The provider's answer is too large.")
         return data
 
-    async def head(self) -> bytes:
-        """Return the first bytes of an error's body."""
+    async def beginning(self, limit: int) -> bytes:
+        """Return the body, or as much of it as fits about `limit` bytes."""
         data = b""
-        while len(data) < MAX_ERROR_BYTES and (more := await self.read()):
+        while len(data) < limit and (more := await self.read()):
             data += more
         return data
 
     async def settle(self) -> None:
         """Wait a moment for the end of an answer that is complete, so that its connection can be used again."""
-        if not self._response.content.at_eof():
-            try:
-                async with asyncio.timeout(0.05):
-                    while await self._response.content.readany():
-                        pass
-            except (TimeoutError, aiohttp.ClientError):
-                return
-
-
-class Transport:
-    """The way out. Create and close it inside the running loop."""
-
-    def __init__(self) -> None:
-        self.deadlines = Deadlines()
-        self._session: aiohttp.ClientSession | None = None
-
-    def session(self) -> aiohttp.ClientSession:
-        """Return the one session, made on first use."""
-        if self._session is None:
-            connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=30, ttl_dns_cache=60)
-            self._session = aiohttp.ClientSession(
-                connector=connector,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
-                timeout=aiohttp.ClientTimeout(total=None),
-                trust_env=False,
-            )
-        return self._session
-
-    async def close(self) -> None:
-        """Close every connection."""
-        self.deadlines.close()
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
-
-
-class Line:
-    """The way to one provider: its address, headers and limits, ready to use."""
-
-    def __init__(self, transport: Transport, endpoint: Endpoint) -> None:
-        self._transport = transport
-        self.deadlines = transport.deadlines
-        self.timeout = endpoint.timeout
-        self._base = endpoint.base_url.rstrip("/")
-        self._urls: dict[str, URL] = {}
-        self._headers = CIMultiDict({**_PROGRAM_HEADERS, **endpoint.headers})
-        self._limits = aiohttp.ClientTimeout(total=None, sock_connect=endpoint.timeout.connect)
-
-    def post(self, path: str, body: bytes, *, streamed: bool) -> Answer:
-        """Return the exchange that sends `body`; entering it raises ProviderBroke, whatever the status is fine."""
-        return Answer(self, path, body, streamed=streamed)
-
-    async def get(self, path: str) -> tuple[int, bytes]:
-        """Return status and body of a small document. Raises ProviderBroke."""
         try:
-            async with asyncio.timeout(min(10.0, self.timeout.total)):
-                response = await self.open("GET", path, None)
-                try:
-                    return response.status, await response.content.read(MAX_LIST_BYTES)
-                finally:
-                    response.close()
-        except (TimeoutError, aiohttp.ClientError) as exc:
-            raise ProviderBroke("The provider did not answer.") from exc
+            async with asyncio.timeout(0.05):
+                while not self._connection.is_complete:
+                    self._connection.take()
+                    await self._connection.wait()
+        except (TimeoutError, ProviderBroke):
+            return
+        self._connection.take()
 
-    async def open(self, method: str, path: str, body: bytes | None) -> aiohttp.ClientResponse:
-        """Return the answer's head; a connection that had died in the pool is replaced once. Raises ProviderBroke."""
-        began = time.monotonic()
-        try:
-            return await self._request(method, path, body)
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as exc:
-            connected = not isinstance(exc, aiohttp.ClientConnectorError)
-            if not connected or time.monotonic() - began > STALE_WITHIN:
-                raise self._broke(exc) from exc
-        except (aiohttp.ClientError, ValueError) as exc:
-            raise self._broke(exc) from exc
-        try:
-            return await self._request(method, path, body)
-        except (aiohttp.ClientError, ValueError) as exc:
-            raise self._broke(exc) from exc
 
-    async def _request(self, method: str, path: str, body: bytes | None) -> aiohttp.ClientResponse:
-        url = self._urls.get(path)
-        if url is None:
-            url = self._urls[path] = URL(self._base + path, encoded=True)
-        options: Any = {"data": body, "headers": self._headers, "timeout": self._limits, "allow_redirects": False}
-        return await self._transport.session().request(method, url, **options)
+def _unanswered() -> ProviderBroke:
+    return ProviderBroke("The provider closed the connection without an answer.")
 
-    def _broke(self, exc: Exception) -> ProviderBroke:
-        """Return the error for a request that got no answer; addresses stay in the log."""
-        if isinstance(exc, aiohttp.ConnectionTimeoutError):
-            return late("connect", self.timeout.connect)
-        if isinstance(exc, aiohttp.ClientConnectorError):
-            return ProviderBroke("The provider can't be reached.", code="provider_unreachable")
-        if isinstance(exc, aiohttp.ServerDisconnectedError):
-            return ProviderBroke("The provider closed the connection without an answer.")
-        return ProviderBroke("The provider's answer is no HTTP that can be read.")
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Return the settings of every secure connection: the system's certificates, checked."""
+    return ssl.create_default_context()
 
 
 def _retry_after(value: str | None) -> float | None:

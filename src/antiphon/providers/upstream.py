@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 
 from antiphon.errors import ProviderError
 from antiphon.ports import Codec
-from antiphon.providers.transport import Line
+from antiphon.providers.transport import MAX_ERROR_BYTES, Line
 from antiphon.telemetry import Level, log
 from antiphon.types.chunks import Chunk, Stop, Used
 from antiphon.types.profiles import Profile
@@ -32,7 +32,8 @@ class UpstreamModel:
             try:
                 async with self._line.post(sent.path, sent.body, streamed=turn.stream) as answer:
                     if answer.status != 200:
-                        raise self._codec.refusal(answer.status, await answer.head(), answer.retry_after)
+                        body = await answer.beginning(MAX_ERROR_BYTES)
+                        raise self._codec.refusal(answer.status, body, answer.retry_after)
                     parser = self._codec.parser(sent, self.profile, streamed=answer.streamed)
                     is_over = False
                     while not is_over:
