@@ -1,14 +1,17 @@
 """What is remembered between requests: chains of responses, their input, references to items, conversations."""
 
 import asyncio
+import dataclasses
 import json
 from typing import Any
 
 import pytest
 
+from antiphon.engine import runner
 from antiphon.testing import judges
 from antiphon.testing.serving import plain_settings, running
 from antiphon.testing.upstream import (
+    Fault,
     ScriptedUpstream,
     chat_call,
     chat_stream,
@@ -425,6 +428,28 @@ async def test_a_conversation_is_free_again_after_every_kind_of_refusal(api: Api
     for fields in ({}, {}, {}, {"model": "nobody"}, {"input": [output("c")]}, {"moderation": {"model": "m"}}):
         given: Json = {"conversation": conversation, **fields}
         assert (await api.try_create(**given)).json["error"]["code"] != "conversation_locked"
+    await api.create(conversation=conversation)
+
+
+@pytest.mark.parametrize("model", [CHAT, RESPONSES])
+async def test_a_conversation_is_free_for_who_has_seen_the_end_of_a_turn(
+    api: Api, upstream: ScriptedUpstream, model: str
+) -> None:
+    """Also while the provider hasn't ended its answer's body yet."""
+    conversation = await api.converse()
+    said = (chat_stream if model == CHAT else responses_stream)("Hi")
+    upstream.will(dataclasses.replace(said, steps=[*said.steps, Fault.HANG]))
+    async with api.streaming(model=model, conversation=conversation) as live:
+        await live.until("completed")
+        await api.create(conversation=conversation, input="again")
+    assert texts(await api.conversation_items(conversation)) == ["Hi", "Hi", "again", "Hello."]
+
+
+async def test_a_bug_before_the_first_event_frees_the_conversation(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    conversation = await api.converse()
+    with monkeypatch.context() as patch:
+        patch.setattr(runner, "first_snapshot", None)
+        (await api.try_create(conversation=conversation)).error(500)
     await api.create(conversation=conversation)
 
 

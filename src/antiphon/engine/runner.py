@@ -38,6 +38,8 @@ class Run:
     task: asyncio.Task[None] | None = None
     is_cancelled: bool = False
     is_kept: bool = False
+    holds: str | None = None
+    """The conversation that is locked for it."""
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -68,28 +70,28 @@ class Runner:
     async def start(self, tenant: str, request: CreateResponse, notes: list[str]) -> Run:
         """Return a run that can be streamed. Raises AntiphonError, and then nothing was stored.
 
-        A conversation is locked from here to the end of `stream`.
+        A conversation is locked from here until the end is stored, at the latest to the end of `stream`.
         """
         locked = self._lock(tenant, request)
         try:
             prepared = await self._preparation.prepare(tenant, request, notes)
+            draft = Emitter(
+                first_snapshot(
+                    request,
+                    response_id=prepared.response_id,
+                    created_at=self._now(),
+                    conversation_id=prepared.conversation_id,
+                    tools=prepared.tools,
+                    status="queued" if request.background else "in_progress",
+                ),
+                show_state="reasoning.encrypted_content" in (request.include or ()),
+                taken_call_ids=call_ids(prepared.turn.items),
+                notes=notes,
+            )
         except BaseException:
             self._busy.discard(locked)
             raise
-        draft = Emitter(
-            first_snapshot(
-                request,
-                response_id=prepared.response_id,
-                created_at=self._now(),
-                conversation_id=prepared.conversation_id,
-                tools=prepared.tools,
-                status="queued" if request.background else "in_progress",
-            ),
-            show_state="reasoning.encrypted_content" in (request.include or ()),
-            taken_call_ids=call_ids(prepared.turn.items),
-            notes=notes,
-        )
-        return Run(prepared, draft)
+        return Run(prepared, draft, holds=prepared.conversation_id)
 
     async def stream(self, run: Run) -> AsyncGenerator[list[Event], None]:
         """Carry a run to its end and yield its events, one list per network read.
@@ -176,6 +178,7 @@ class Runner:
             )
             await self._responses.finish(end)
         run.is_kept = True
+        self._release(run)  # before the end is shown: whoever sees it may go on with the conversation at once
 
     def _estimated(self, run: Run) -> Usage:
         """Count roughly what the provider didn't; the notes say so."""
@@ -305,8 +308,9 @@ class Runner:
         return (tenant, name)
 
     def _release(self, run: Run) -> None:
-        if run.prepared.conversation_id is not None:
-            self._busy.discard((run.prepared.tenant, run.prepared.conversation_id))
+        if run.holds is not None:
+            self._busy.discard((run.prepared.tenant, run.holds))
+            run.holds = None
 
 
 def locked(conversation_id: str) -> BadRequest:
