@@ -104,7 +104,8 @@ class BodyReader(Generic[T]):
         """Drop one unknown key after the other, at any depth."""
         complaint = str(error)
         while (refusal := explain(complaint)).code == "unknown_parameter":
-            _drop(given, refusal.param or "")
+            if not _drop(given, refusal.param or ""):
+                break
             notes.append(f"unknown parameter '{refusal.param}' ignored")
             try:
                 return self._decode(msgspec.json.encode(given))
@@ -160,10 +161,13 @@ def _is_list(kind: object) -> bool:
     return getattr(kind, "__origin__", None) in {list, tuple}
 
 
-def _drop(given: Mapping[str, Any] | list[Any], path: str) -> None:
-    """Remove what stands at a path such as `text.format.foo` or `tools[0].foo`."""
-    *inner, last = path.replace("[", ".[").split(".")
+def _drop(given: Mapping[str, Any], path: str) -> bool:
+    """Remove what stands at a path such as `text.format.foo`, and say whether it was found: a key may hold dots."""
     place: Any = given
-    for step in inner:
-        place = place[int(step[1:-1])] if step.startswith("[") else place[step]
-    del place[last]
+    while isinstance(place, dict):
+        if path in place:
+            del place[path]
+            return True
+        step, _, path = path.partition(".")
+        place = place.get(step)
+    return False

@@ -57,7 +57,19 @@ class Reply:
 class Call:
     """What a handler gets: the request, who makes it, and the services behind the API."""
 
-    __slots__ = ("headers", "id", "is_answered", "notes", "params", "receive", "scope", "send", "services", "status", "tenant")
+    __slots__ = (
+        "headers",
+        "id",
+        "is_answered",
+        "notes",
+        "params",
+        "receive",
+        "scope",
+        "send",
+        "services",
+        "status",
+        "tenant",
+    )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.id = f"req_{_process}{next(_numbers):012x}"

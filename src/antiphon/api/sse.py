@@ -30,12 +30,13 @@ def frames(events: list[Event]) -> bytearray:
     """Return the frames of `events`, one after the other."""
     out = bytearray()
     for event in events:
-        if isinstance(event, Relayed):
+        prefix = _PREFIXES.get(type(event))
+        if prefix is not None:
+            out += prefix
+            _encode_into(event, out, -1)
+            out += b"\n\n"
+        elif isinstance(event, Relayed):
             out += b"event: %b\ndata: %b\n\n" % (event.type.encode(), bytes(event.body))
-            continue
-        out += _PREFIXES[type(event)]
-        _encode_into(event, out, -1)
-        out += b"\n\n"
     return out
 
 

@@ -235,7 +235,7 @@ class Emitter:
 
     def _text(self, chunk: chunks.Text, out: list[Event]) -> None:
         message, text = self._open, chunk.text
-        if not isinstance(message, OpenMessage) or message.kind != "text":
+        if type(message) is not OpenMessage or message.kind != "text":
             if self._blank is not _NOTHING:
                 text = self._blank.text + text
                 chunk = chunks.Text(text, [*self._blank.logprobs, *chunk.logprobs])
@@ -248,16 +248,7 @@ class Emitter:
         message.pieces.append(text)
         if chunk.logprobs:
             message.logprobs.extend(chunk.logprobs)
-        out.append(
-            events.TextDelta(
-                sequence_number=self._next,
-                item_id=message.id,
-                output_index=message.index,
-                content_index=len(message.parts),
-                delta=text,
-                logprobs=chunk.logprobs,
-            )
-        )
+        out.append(events.TextDelta(self._next, message.id, message.index, len(message.parts), text, chunk.logprobs))
         self._next += 1
 
     def _refused(self, text: str, out: list[Event]) -> None:

@@ -101,7 +101,7 @@ class PartDone(Struct, kw_only=True, frozen=True, tag="response.content_part.don
     part: OutputText | Refusal | ReasoningText
 
 
-class TextDelta(Struct, kw_only=True, frozen=True, tag="response.output_text.delta", gc=False):
+class TextDelta(Struct, frozen=True, tag="response.output_text.delta", gc=False):
     """A piece of text."""
 
     type: ClassVar[str] = "response.output_text.delta"

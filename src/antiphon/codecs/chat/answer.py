@@ -310,33 +310,37 @@ class StreamParser(_Answer):
         self._end(out)
         return out
 
+    @property
+    def _is_over(self) -> bool:
+        return self._stopped or self.failure is not None
+
     def _read(self, events: list[bytes], out: list[Chunk]) -> None:
-        plain = self._tags is None
+        if self._is_over:
+            return
+        has_short_way = self._tags is None
         for data in events:
-            if self._stopped or self.failure is not None:
-                return
-            if data.startswith(b"[DONE]"):
-                self._end(out)
-                return
             try:
                 document = _decode(data)
             except UNREADABLE:
-                if (mended := self._mended(data)) is None:
-                    continue
-                document = mended
-            if plain and self._said_something and (text := _only_text(document)):
-                out.append(chunks.Text(text))  # nearly all of a stream
+                self._odd_event(data, out)
             else:
+                if has_short_way and self._said_something and (text := _only_text(document)):
+                    out.append(chunks.Text(text))  # nearly all of a stream
+                    continue
                 self._document(document, data, out)
+            if self._is_over:
+                return
 
-    def _mended(self, data: bytes) -> _Document | None:
-        """Read an event that isn't quite JSON; None when it says nothing, or when it ends the stream as broken."""
+    def _odd_event(self, data: bytes, out: list[Chunk]) -> None:
+        """Take the end of the stream, an event that isn't quite JSON, or one that says nothing."""
+        if data.startswith(b"[DONE]"):
+            self._end(out)
+            return
         try:
-            return read(_decode, data)
+            self._document(read(_decode, data), data, out)
         except Unreadable:
             if data.strip() not in NOTHING:
                 self._break_off("The provider sent an event that can't be read.")
-            return None
 
 
 def _only_text(document: _Document) -> str | None:
