@@ -133,6 +133,8 @@ class Preparation:
             raise Unsupported("A background response must be stored; leave 'store' out.", param="background")
         if request.prompt is not None:
             name = request.prompt.get("id")
+            if name is None:
+                raise missing("prompt.id")
             raise NotFound(f"Prompt with id '{name}' not found: this server stores no prompts yet.")
 
     def _check_sizes(self, own: Sequence[Kept[Item]], tools: Sequence[Kept[Tool]]) -> None:
