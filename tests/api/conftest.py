@@ -20,7 +20,7 @@ from tests.api.calling import PROVIDER_KEY, Api
 _HERE = Path(__file__).parent
 _numbers = itertools.count()
 
-HASTY = Timeout(connect=0.3, first_byte=0.3, idle=0.3, total=1.0)
+HASTY = Timeout(connect=0.3, first_byte=0.3, idle=0.3, total=0.8)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -49,7 +49,7 @@ async def upstream(scripted: ScriptedUpstream) -> AsyncIterator[ScriptedUpstream
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    connector = aiohttp.TCPConnector(limit=0)
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=2)  # the server lets go after 5
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=20)) as session:
         yield session
 

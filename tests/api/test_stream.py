@@ -295,7 +295,12 @@ async def test_the_deltas_the_last_snapshot_and_the_stored_response_say_the_same
     api: Api, upstream: ScriptedUpstream, model: str
 ) -> None:
     if model == CHAT:
-        said: list[Said] = [{"reasoning_content": "Hm."}, *"Hello", chat_call("a", '{"x": 1}'), chat_call("b", '{"y":2}', index=1)]
+        said: list[Said] = [
+            {"reasoning_content": "Hm."},
+            *"Hello",
+            chat_call("a", '{"x": 1}'),
+            chat_call("b", '{"y":2}', index=1),
+        ]
         upstream.will(chat_stream(*said, finish="tool_calls"))
     else:
         asked = {"id": "fc_up", "type": "function_call", "call_id": "c", "name": "a", "arguments": '{"x": 1}', "status": "completed"}  # fmt: skip
@@ -368,8 +373,8 @@ async def test_streams_at_the_same_time_are_never_mixed(api: Api, upstream: Scri
 async def test_a_stream_that_took_a_while_leaves_its_connection_to_the_next(
     api: Api, upstream: ScriptedUpstream, model: str
 ) -> None:
-    for _ in range(3):
-        upstream.will(chat_stream("a", 0.25, "b") if model == CHAT else responses_stream("a", 0.25, "b"))
+    for _ in range(2):
+        upstream.will(chat_stream("a", 0.2, "b") if model == CHAT else responses_stream("a", 0.2, "b"))
         await api.stream(model=model)
         await asyncio.sleep(0.06)  # the last bytes of the provider's answer may still come
     assert len({request.connection for request in upstream.received}) == 1
