@@ -44,7 +44,12 @@ def log(event: str, level: Level = Level.INFO, **fields: object) -> None:
     if current := request_id.get():
         line["request_id"] = current
     line.update(fields)
-    sys.stderr.write(_plain(line) if _for_people else _encode(line).decode() + "\n")
+    if _for_people:
+        sys.stderr.write(_plain(line))
+        return
+    out = sys.stderr.buffer
+    out.write(_encode(line) + b"\n")
+    out.flush()
 
 
 def _plain(line: dict[str, object]) -> str:

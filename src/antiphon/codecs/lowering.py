@@ -77,6 +77,9 @@ class Toolbox(Struct, frozen=True):
         return next((wire for (_, plain), wire in self.wire.items() if plain == name), name)
 
 
+_NOTHING_OFFERED = Toolbox((), (), {}, {}, ())
+
+
 def flat_name(name: str, namespace: str | None) -> str:
     """Return one name of at most 64 plain characters for a tool; a name that fits is left as it is."""
     whole = f"{namespace}__{name}" if namespace else name
@@ -101,6 +104,8 @@ def lower(turn: Turn, profile: Profile) -> Toolbox:
 
     Raises Unsupported for a hosted tool that can't be left out.
     """
+    if not turn.tools and not any(isinstance(item.view, AdditionalTools) for item in turn.items):
+        return _NOTHING_OFFERED
     boxed = _Boxing(profile, _allowed(turn))
     for index, tool in enumerate(turn.tools):
         boxed.offer(tool.view, tool.raw, f"tools[{index}]")

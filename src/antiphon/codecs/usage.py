@@ -39,13 +39,15 @@ def responses_usage(given: JsonObject) -> Usage | None:
 
 def count(value: object) -> int | None:
     """Return a whole number of tokens, None for anything that is none (null, NaN, negative, text)."""
+    if type(value) is int:
+        return value if value >= 0 else None
     if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value) or value < 0:
         return None
     return int(value)
 
 
 def _inner(details: object, name: str) -> int:
-    return count(as_object(details).get(name)) or 0
+    return (count(as_object(details).get(name)) or 0) if details else 0
 
 
 def _usage(used: int, made: int, *, cached: int, written: int, reasoning: int) -> Usage:

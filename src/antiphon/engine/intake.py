@@ -5,10 +5,10 @@ has and we don't is kept as bytes; one that nobody knows is refused unless its p
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import UNSET, Raw, Struct
 
 from antiphon.errors import BadRequest, TooLarge
 from antiphon.ids import item_id
@@ -22,8 +22,10 @@ from antiphon.types.tools import (
     AllowedTools,
     CustomChoice,
     CustomTool,
+    FreeFormat,
     FunctionChoice,
     FunctionTool,
+    GrammarFormat,
     NamespaceTool,
     Tool,
     ToolChoice,
@@ -33,6 +35,8 @@ _ITEM = msgspec.json.Decoder(Item)
 _MESSAGE = msgspec.json.Decoder(Message)
 _REFERENCE = msgspec.json.Decoder(ItemReference)
 _TOOL: msgspec.json.Decoder[Tool] = msgspec.json.Decoder(FunctionTool | CustomTool | NamespaceTool)
+_Format: TypeAlias = FreeFormat | GrammarFormat | None
+_FORMAT: msgspec.json.Decoder[_Format] = msgspec.json.Decoder(_Format)
 _VIEWED = frozenset(kind.type for kind in Item.__args__)
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _KINDS = {b"[": "array", b'"': "str", b"t": "bool", b"f": "bool"}
@@ -82,6 +86,8 @@ def read_items(given: Sequence[Raw], name: str, longest: int = MAX_TEXT) -> list
             item = _odd_item(raw, f"{name}[{index}]", error)
         if len(raw) > longest:
             _refuse_long_strings(msgspec.json.decode(raw), f"{name}[{index}]", longest)
+        if isinstance(item.view, AdditionalTools):
+            read_tools(item.view.tools, f"{name}[{index}].tools")
         kept.append(item)
     return kept
 
@@ -174,8 +180,11 @@ def check_choice(choice: ToolChoice | None, tools: Sequence[Kept[Tool]], items: 
             raise missing("tool_choice.tools")
         offered = _offered(tools, items)
         for index, allowed in enumerate(choice.tools):
+            path = f"tool_choice.tools[{index}]"
+            if allowed.type not in {"function", "custom", *HOSTED}:
+                text = f"Invalid value: '{allowed.type}' is no tool type."
+                raise BadRequest(text, code="invalid_value", param=f"{path}.type")
             if allowed.type in {"function", "custom"} and allowed.name not in offered:
-                path = f"tool_choice.tools[{index}]"
                 raise BadRequest(f"Allowed tool '{allowed.name}' not found in 'tools' parameter.", param=path)
 
 
@@ -210,10 +219,20 @@ def _odd_item(raw: Raw, path: str, error: Exception) -> Kept[Item]:
         raise _unreadable(path, error) from None
     peek = _peek(raw, path)
     if peek.type is None:
+        raw = _without_null_type(raw)
         return Kept(raw, _untyped(raw, path))
     if peek.type not in _VIEWED:
         return Kept(raw, None)
     raise _item_error(error, path)
+
+
+def _without_null_type(raw: Raw) -> Raw:
+    """Return an item whose `type` is null as if it had none, as the official client's own models dump it."""
+    fields = _FIELDS.decode(raw)
+    if "type" not in fields:
+        return raw
+    del fields["type"]
+    return Raw(_encode(fields))
 
 
 def _untyped(raw: Raw, path: str) -> Item:
@@ -249,6 +268,11 @@ def _item_error(error: msgspec.ValidationError, path: str) -> BadRequest:
 def _check_parameters(tool: Tool, path: str) -> None:
     if isinstance(tool, FunctionTool) and (first := bytes(tool.parameters)[:1]) not in {b"{", b"n"}:
         raise explain(f"Expected `object | null`, got `{_KINDS.get(first, 'float')}`", f"{path}.parameters")
+    if isinstance(tool, CustomTool) and tool.format is not UNSET:
+        try:
+            _FORMAT.decode(tool.format)
+        except msgspec.ValidationError as error:
+            raise explain(str(error), f"{path}.format") from None
     if isinstance(tool, NamespaceTool):
         for index, inner in enumerate(tool.tools):
             _check_parameters(inner, f"{path}.tools[{index}]")

@@ -310,12 +310,11 @@ class StreamParser(_Answer):
         self._end(out)
         return out
 
-    @property
     def _is_over(self) -> bool:
         return self._stopped or self.failure is not None
 
     def _read(self, events: list[bytes], out: list[Chunk]) -> None:
-        if self._is_over:
+        if self._is_over():
             return
         has_short_way = self._tags is None
         for data in events:
@@ -328,7 +327,7 @@ class StreamParser(_Answer):
                     out.append(chunks.Text(text))  # nearly all of a stream
                     continue
                 self._document(document, data, out)
-            if self._is_over:
+            if self._is_over():
                 return
 
     def _odd_event(self, data: bytes, out: list[Chunk]) -> None:
