@@ -34,6 +34,9 @@ RECEIVED: dict[str, Json] = {
     "a message of the system": {"type": "message", "role": "system", "content": "Be kind", "status": None},
     "a message of the developer": {"type": "message", "role": "developer", "content": []},
     "nulls of a dumped object": {"role": "assistant", "content": "Hi", "id": None, "status": None, "phase": None},
+    "a tool search, dumped": {"type": "tool_search_call", "arguments": {}, "call_id": None, "execution": None},
+    "a tool search of the client": {"type": "tool_search_output", "tools": [], "call_id": "c"},
+    "a compaction, dumped": {"type": "compaction", "encrypted_content": "x", "created_by": None},
     "parts of the user": texts(
         {"type": "input_text", "text": "Hi"},
         {"type": "input_image", "file_id": "file-1"},

@@ -81,6 +81,8 @@ TABLE: list[tuple[type[Struct], Any, set[str]]] = [
     (events.SummaryDone, theirs.ResponseReasoningSummaryTextDoneEvent, set()),
     (tools.FunctionTool, theirs.FunctionTool, set()),
     (tools.CustomTool, theirs.CustomTool, set()),
+    (tools.FreeFormat, shared.custom_tool_input_format.Text, set()),
+    (tools.GrammarFormat, shared.custom_tool_input_format.Grammar, set()),
     (tools.NamespaceTool, theirs.NamespaceTool, set()),
     (tools.FunctionChoice, theirs.ToolChoiceFunction, set()),
     (tools.CustomChoice, theirs.ToolChoiceCustom, set()),

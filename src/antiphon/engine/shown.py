@@ -62,6 +62,7 @@ _VIEWED = frozenset(
         "custom_tool_call_output",
         "reasoning",
         "additional_tools",
+        "compaction",
     }
 )
 """Types whose fields we know: one that is null there says nothing, and is left out."""
@@ -94,6 +95,8 @@ def shown(item_id: str, body: bytes) -> Raw:
             item.setdefault("summary", _EMPTY)
         case "additional_tools":
             item.setdefault("role", _raw("developer"))
+        case "tool_search_call" | "tool_search_output" if bytes(item.get("execution", _NULL)) == _NULL:
+            item["execution"] = _raw("client" if _text(item.get("call_id")) else "server")
         case _:
             pass
     return Raw(_encode(item))

@@ -11,7 +11,7 @@ from antiphon.errors import BadRequest
 
 _WHERE = re.compile(r" - at (?:`key` in )?`\$(?P<path>[^`]*)`$")
 _MISSING = re.compile(r"Object missing required field `(?P<name>[^`]+)`")
-_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>[^`]+)`")
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<name>.*)`\Z", re.DOTALL)
 _CHOICE = re.compile(r"Invalid (?:enum )?value (?P<value>.+)")
 _LENGTH = re.compile(r"Expected `(?P<kind>\w+)` of length (?P<sign>[<>]=) (?P<limit>\d+)")
 _RANGE = re.compile(r"Expected `(?P<kind>\w+)` (?P<sign>[<>]=) (?P<limit>[-\d.]+)")

@@ -17,8 +17,22 @@ class FunctionTool(Struct, kw_only=True, frozen=True, tag="function"):
     strict: bool | None = None
 
 
+class FreeFormat(Struct, kw_only=True, frozen=True, tag="text"):
+    """Any text."""
+
+    type: ClassVar[str] = "text"
+
+
+class GrammarFormat(Struct, kw_only=True, frozen=True, tag="grammar"):
+    """Text of a grammar."""
+
+    type: ClassVar[str] = "grammar"
+    syntax: Literal["lark", "regex"]
+    definition: str
+
+
 class CustomTool(Struct, kw_only=True, frozen=True, tag="custom"):
-    """A freeform tool: its input is plain text, maybe of a grammar."""
+    """A freeform tool: its input is plain text, maybe of a grammar. `format` is FreeFormat or GrammarFormat."""
 
     type: ClassVar[str] = "custom"
     name: Name
