@@ -135,7 +135,7 @@ def test_an_interrupted_command_ends_as_shells_expect(cli: Cli, monkeypatch: pyt
 def test_help_loads_nothing_of_the_server() -> None:
     code = (
         "import sys\nfrom antiphon.cli import main\nmain(['--help'])\n"
-        "print([m for m in ('uvicorn', 'starlette', 'aiohttp', 'asyncio', 'sqlite3') if m in sys.modules])"
+        "print([m for m in ('uvicorn', 'starlette', 'httptools', 'asyncio', 'sqlite3') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"

@@ -114,7 +114,7 @@ def _required() -> list[str]:
     try:
         lines = importlib.metadata.requires("antiphon") or []
     except importlib.metadata.PackageNotFoundError:
-        lines = ["aiohttp", "httptools", "msgspec", "starlette", "uvicorn"]  # run from a checkout
+        lines = ["httptools", "msgspec", "starlette", "uvicorn"]  # run from a checkout
     return [match[0] for line in lines if (match := re.match(r"[\w.-]+", line)) and "sys_platform" not in line]
 
 
