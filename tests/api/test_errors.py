@@ -24,11 +24,18 @@ BAD: list[Case] = [
     ("a schema format without name", {"text": {"format": {"type": "json_schema", "schema": SCHEMA}}}, 400, "missing_required_parameter", "text.format.name"),
     ("a schema format without schema", {"text": {"format": {"type": "json_schema", "name": "x"}}}, 400, "missing_required_parameter", "text.format.schema"),
     ("a tool shaped as in chat", {"tools": [{"type": "function", "function": {"name": "f"}}]}, 400, "missing_required_parameter", "tools[0].name"),
+    ("an unknown key without a name", {"reasoning": {"": 1}}, 400, "unknown_parameter", "reasoning."),
+    ("an unknown key with a backquote", {"reasoning": {"a`b": 1}}, 400, "unknown_parameter", "reasoning.a`b"),
+    ("a grammar without definition", {"tools": [{"type": "custom", "name": "c", "format": {"type": "grammar", "syntax": "lark"}}]}, 400, "missing_required_parameter", "tools[0].format.definition"),
+    ("a format that is a string", {"tools": [{"type": "custom", "name": "c", "format": "text"}]}, 400, "invalid_type", "tools[0].format"),
+    ("an additional tool that is a string", {"input": [{"type": "additional_tools", "tools": ["x"]}]}, 400, "invalid_type", "input[0].tools[0]"),
+    ("an allowed tool of no type", {"tools": [function()], "tool_choice": {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "hammer"}]}}, 400, "invalid_value", "tool_choice.tools[0].type"),
     ("a second tool without name", {"tools": [function(), {"type": "custom"}]}, 400, "missing_required_parameter", "tools[1].name"),
     ("a message without content", {"input": [{"role": "user"}]}, 400, "missing_required_parameter", "input[0].content"),
     ("a message without role", {"input": [{"type": "message", "content": "x"}]}, 400, "missing_required_parameter", "input[0].role"),
     ("a call without name", {"input": [{"type": "function_call", "call_id": "c", "arguments": "{}"}]}, 400, "missing_required_parameter", "input[0].name"),
     ("an output without call_id", {"input": [{"type": "function_call_output", "output": "x"}]}, 400, "missing_required_parameter", "input[0].call_id"),
+    ("a prompt without id", {"prompt": {}}, 400, "missing_required_parameter", "prompt.id"),
     ("a conversation without id", {"conversation": {}}, 400, "missing_required_parameter", "conversation.id"),
     # what is unknown
     ("an unknown key", {"frobnicate": 1}, 400, "unknown_parameter", "frobnicate"),
@@ -199,6 +206,9 @@ async def test_unknown_parameters_are_dropped_with_a_note_where_the_settings_say
         assert "frobnicate" in reply.json["metadata"]["antiphon-notes"]
         (await other.try_create(frobnicate=1, truncation="middle")).refused(400, "invalid_value", "truncation")
         (await other.try_create(frobnicate=1, model=...)).refused(400, "missing_required_parameter", "model")
+        odd = await other.try_create(text={"a.b": 1, "": 2, "verbosity.c`d": [3]})
+        assert odd.status == 200, "keys with dots and quotes are dropped as any other"
+        assert "unknown parameter 'text.a.b' ignored" in odd.notes
 
 
 # -- outside of create ----------------------------------------------------------------------------------------
