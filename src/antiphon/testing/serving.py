@@ -11,7 +11,7 @@ Several servers can run in one loop; each is closed as a real one is, its backgr
 import asyncio
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +79,7 @@ def provider(
 
 
 @asynccontextmanager
-async def running(settings: Settings | None = None, *, data: Path | None = None) -> AsyncIterator[Running]:
+async def running(settings: Settings | None = None, *, data: Path | None = None) -> AsyncGenerator[Running, None]:
     """Run a server in this loop, on a free port, until the block ends.
 
     Its data is in `data`, or in a folder that goes away with it; host, port and folder of `settings` don't count.
@@ -99,7 +99,7 @@ async def running(settings: Settings | None = None, *, data: Path | None = None)
 
 
 @contextmanager
-def _folder(given: Path | None) -> Iterator[Path]:
+def _folder(given: Path | None) -> Generator[Path, None, None]:
     if given is not None:
         yield given
         return
@@ -146,7 +146,7 @@ class _Server(uvicorn.Server):
         self._stopped.set()
 
     @contextmanager
-    def capture_signals(self) -> Iterator[None]:
+    def capture_signals(self) -> Generator[None, None, None]:
         yield
 
     async def startup(self, sockets: Any = None) -> None:

@@ -13,7 +13,7 @@ import contextlib
 import json
 import socket
 import struct
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -52,7 +52,7 @@ class Answer:
 
     steps: Sequence[Step] = ()
     status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
     framing: Literal["chunked", "length", "eof", "raw"] = "chunked"
     before: Sequence[Step] = ()
 
@@ -412,8 +412,7 @@ def responses_object(output: Sequence[JsonObject] = (), status: str = "completed
 
 def responses_message(text: str, identity: str = "msg_upstream", status: str = "completed") -> JsonObject:
     """Return a message as an upstream tells it."""
-    part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
-    content = [part] if text else []
+    content = [_part(text)] if text else []
     return {"id": identity, "type": "message", "role": "assistant", "status": status, "content": content}
 
 
@@ -515,7 +514,7 @@ def refusing_url() -> str:
 
 
 @contextlib.contextmanager
-def hanging_url() -> Iterator[str]:
+def hanging_url() -> Generator[str, None, None]:
     """Give an address that neither accepts nor refuses a connection: its queue is full."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
@@ -529,7 +528,7 @@ def hanging_url() -> Iterator[str]:
 
 
 @asynccontextmanager
-async def upstream(*answers: Answer) -> AsyncIterator[ScriptedUpstream]:
+async def upstream(*answers: Answer) -> AsyncGenerator[ScriptedUpstream, None]:
     """Give a running upstream with a script."""
     async with ScriptedUpstream() as scripted:
         scripted.will(*answers)
