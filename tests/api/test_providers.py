@@ -78,7 +78,7 @@ async def test_a_time_to_wait_may_be_a_date(api: Api, upstream: ScriptedUpstream
     assert 25 <= int((await api.try_create()).headers["retry-after"]) <= 31
 
 
-@pytest.mark.parametrize("value", ["soon", "-5", "", "1e9", "Thu, 99 Foo 2026", "99999999999999999999"])
+@pytest.mark.parametrize("value", ["soon", "-5", "", "1e9", "²", "Thu, 99 Foo 2026", "99999999999999999999"])
 async def test_a_time_to_wait_that_is_nonsense_does_no_harm(api: Api, upstream: ScriptedUpstream, value: str) -> None:
     upstream.will(refusal(429, retry_after=value))
     reply = await api.try_create()
@@ -565,6 +565,23 @@ async def test_a_provider_that_worked_and_then_hung_up_is_not_asked_twice(api: A
     upstream.will(Answer(before=[1.05, Fault.FIN]))
     broke(await outcome(api, False))
     assert len(upstream.received) == 1 + 1
+
+
+@pytest.mark.parametrize("cut", [12, 60, None], ids=["line", "head", "whole"])
+async def test_an_answer_that_nobody_asked_for_is_no_other_caller_s(
+    api: Api, upstream: ScriptedUpstream, cut: int | None
+) -> None:
+    body = chat_whole("SECRET").steps[0]
+    asked = chat_whole("Hello.").steps[0]
+    assert isinstance(body, bytes)
+    assert isinstance(asked, bytes)
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    more = (head % len(body) + body)[:cut]
+    upstream.will(Answer(steps=[head % len(asked) + asked + more], framing="raw"))
+    assert text_of(await api.create()) == "Hello."
+    assert text_of(await api.create()) == "Hello."
+    first, second = upstream.received
+    assert first.connection != second.connection
 
 
 @BOTH

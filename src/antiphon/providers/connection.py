@@ -56,7 +56,9 @@ class Connection(asyncio.Protocol):
     # -- for the exchange -------------------------------------------------------------------------------------
 
     def ask(self, request: bytes) -> None:
-        """Send a request; the connection must be idle."""
+        """Send a request; the connection must be idle. Raises Lost when it has ended already."""
+        if self.is_closed:
+            raise Lost
         self._asked, self._heard = True, False
         self.has_head = self.is_complete = False
         self.head, self._head_bytes = Head(), 0
@@ -144,6 +146,10 @@ class Connection(asyncio.Protocol):
         self._wake()
 
     # -- for the parser ---------------------------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        if self.is_complete:
+            raise ValueError("an answer that was not asked for")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._head_bytes += len(name) + len(value)

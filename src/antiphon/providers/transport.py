@@ -120,11 +120,14 @@ class Line:
 
     def release(self, connection: Connection) -> None:
         """Keep a connection for the next request, or close it."""
+        now = self.deadlines.now()
         if connection.is_reusable() and len(self._idle) < MAX_IDLE:
-            connection.rest(self.deadlines.now())
+            connection.rest(now)
             self._idle.append(connection)
         else:
             connection.close()
+        while self._idle and (self._idle[0].is_closed or self._idle[0].idle_since < now - KEEP_IDLE):
+            self._idle.pop(0).close()  # the newest are used first: those of a busy hour would stay for ever
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -266,10 +269,10 @@ def _retry_after(value: str | None) -> float | None:
     """Return the seconds of a Retry-After header, which may be a date."""
     if not value:
         return None
-    if value.replace(".", "", 1).isdigit():
-        return min(float(value), 3600.0)
     try:
-        moment = email.utils.parsedate_to_datetime(value)
-    except ValueError:
+        if value.replace(".", "", 1).isdigit():
+            return min(float(value), 3600.0)
+        moment = email.utils.parsedate_to_datetime(value).timestamp()
+    except (ValueError, OverflowError):
         return None
-    return min(max(moment.timestamp() - time.time(), 0.0), 3600.0)
+    return min(max(moment - time.time(), 0.0), 3600.0)
