@@ -12,7 +12,8 @@ import httptools
 from antiphon.errors import ProviderBroke
 
 MAX_HEAD_BYTES = 64 * 1024
-"""Bytes of header fields that an answer may have."""
+"""Bytes of header fields that an answer may have, and bytes that may come without any of a body: header or trailer
+fields, or extensions of chunks, that don't end."""
 
 HIGH_WATER = 256 * 1024
 """Bytes that may wait for a slow reader before the connection stops reading."""
@@ -43,6 +44,7 @@ class Connection(asyncio.Protocol):
         self._waiting_bytes = 0
         self._paused = False
         self._head_bytes = 0
+        self._bare_bytes = 0
         self._error: Exception | None = None
         self._asked = False
         self._heard = False
@@ -61,7 +63,7 @@ class Connection(asyncio.Protocol):
             raise Lost
         self._asked, self._heard = True, False
         self.has_head = self.is_complete = False
-        self.head, self._head_bytes = Head(), 0
+        self.head, self._head_bytes, self._bare_bytes = Head(), 0, 0
         if self._transport is not None:
             self._transport.write(request)
 
@@ -94,13 +96,15 @@ class Connection(asyncio.Protocol):
         self._waiting_bytes = 0
         if self._paused and self._transport is not None:
             self._paused = False
-            self._transport.resume_reading()
+            if not self.is_closed:
+                self._transport.resume_reading()
         return data
 
     def is_reusable(self) -> bool:
-        """Say whether another request may follow: the answer is whole, read, and the peer keeps the connection."""
+        """Say whether another request may follow: this one is sent, its answer whole and read, and the peer stays."""
         whole = self.is_complete and not self._pieces
-        return whole and self._stays and not self.is_closed and self._error is None
+        stays = self._stays and not self.is_closed and self._error is None
+        return whole and stays and self._transport is not None and not self._transport.get_write_buffer_size()
 
     def rest(self, now: float) -> None:
         """The exchange is over; whatever comes now was not asked for."""
@@ -123,19 +127,21 @@ class Connection(asyncio.Protocol):
             self.close()
             return
         self._heard = True
+        self._bare_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._fail(ProviderBroke("The provider's answer is no HTTP that can be read."))
-            self.close()
-        if self._waiting_bytes > HIGH_WATER and not self._paused and self._transport is not None:
+            self._refuse()
+        if self._bare_bytes > MAX_HEAD_BYTES and not self.is_complete:
+            self._refuse()
+        elif self._waiting_bytes > HIGH_WATER and not (self._paused or self.is_closed) and self._transport is not None:
             self._paused = True
             self._transport.pause_reading()
         self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_closed = True
-        if not self._asked or self.is_complete:
+        if not self._asked or self.is_complete or self._error is not None:
             return
         if not self._heard:
             self._fail(Lost())
@@ -155,6 +161,8 @@ class Connection(asyncio.Protocol):
         self._head_bytes += len(name) + len(value)
         if self._head_bytes > MAX_HEAD_BYTES:
             raise ValueError("header fields are too large")
+        if self.has_head:  # a trailer: what it could say comes too late
+            return
         self.head.fields[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
@@ -165,6 +173,7 @@ class Connection(asyncio.Protocol):
     def on_body(self, data: bytes) -> None:
         self._pieces.append(data)
         self._waiting_bytes += len(data)
+        self._bare_bytes = 0
 
     def on_message_complete(self) -> None:
         if self.has_head:
@@ -174,7 +183,12 @@ class Connection(asyncio.Protocol):
 
     def _has_length(self) -> bool:
         fields = self.head.fields
-        return "content-length" in fields or "chunked" in fields.get("transfer-encoding", "").lower()
+        last = fields.get("transfer-encoding", "").rpartition(",")[2]
+        return "content-length" in fields or last.strip().lower() == "chunked"
+
+    def _refuse(self) -> None:
+        self._fail(ProviderBroke("The provider's answer is no HTTP that can be read."))
+        self.close()
 
     def _fail(self, error: Exception) -> None:
         if self._error is None:

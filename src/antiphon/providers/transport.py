@@ -82,10 +82,13 @@ class Line:
         self._host = parts.hostname or ""
         self._port = parts.port or (443 if self._secure else 80)
         self._path = parts.path
-        headers = {"Host": parts.netloc, **_PROGRAM_HEADERS, **endpoint.headers}
+        given = {name.lower() for name in endpoint.headers}
+        own = {"Host": parts.netloc, **_PROGRAM_HEADERS}
+        headers = {**{name: value for name, value in own.items() if name.lower() not in given}, **endpoint.headers}
         self._fields = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         self._heads: dict[tuple[str, str], bytes] = {}
         self._idle: list[Connection] = []
+        self._room = MAX_IDLE
         transport.add(self)
 
     def post(self, path: str, body: bytes, *, streamed: bool) -> "Answer":
@@ -121,7 +124,7 @@ class Line:
     def release(self, connection: Connection) -> None:
         """Keep a connection for the next request, or close it."""
         now = self.deadlines.now()
-        if connection.is_reusable() and len(self._idle) < MAX_IDLE:
+        if connection.is_reusable() and len(self._idle) < self._room:
             connection.rest(now)
             self._idle.append(connection)
         else:
@@ -130,7 +133,8 @@ class Line:
             self._idle.pop(0).close()  # the newest are used first: those of a busy hour would stay for ever
 
     def close(self) -> None:
-        """Close the idle connections."""
+        """Close the idle connections, and those in use when their answer ends."""
+        self._room = 0
         for connection in self._idle:
             connection.close()
         self._idle.clear()
@@ -161,7 +165,7 @@ class Line:
                 _, connection = await loop.create_connection(Connection, self._host, self._port, ssl=context)
         except TimeoutError as exc:
             raise late("connect", self.timeout.connect) from exc
-        except OSError as exc:
+        except (OSError, UnicodeError) as exc:  # the latter: a name that no host can have
             raise ProviderBroke("The provider can't be reached.", code="provider_unreachable") from exc
         return connection
 
@@ -201,7 +205,7 @@ class Answer:
             raise ended from None
         deadline.rest()
         self._read_head(self._connection.head.fields)
-        if self._connection.head.fields.get("content-encoding", "identity") not in {"identity", ""}:
+        if self._connection.head.fields.get("content-encoding", "identity").lower() not in {"identity", ""}:
             await self.__aexit__(None, None, None)
             raise ProviderBroke("The provider compressed its answer although it was asked not to.")
         return self
@@ -209,7 +213,7 @@ class Answer:
     def _read_head(self, fields: Mapping[str, str]) -> None:
         self.status = self._connection.head.status
         self.retry_after = _retry_after(fields.get("retry-after"))
-        kind = fields.get("content-type", "")
+        kind = fields.get("content-type", "").lower()
         self.streamed = kind.startswith("text/event-stream") or (
             self.streamed and not kind.startswith("application/json")
         )
