@@ -163,7 +163,7 @@ class Connection(asyncio.Protocol):
             raise ValueError("header fields are too large")
         if self.has_head:  # a trailer: what it could say comes too late
             return
-        self.head.fields[name.decode("latin-1").lower()] = value.decode("latin-1")
+        self.head.fields[name.decode("latin-1").lower()] = value.strip().decode("latin-1")
 
     def on_headers_complete(self) -> None:
         self.head.status = self._parser.get_status_code()
