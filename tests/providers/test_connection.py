@@ -330,7 +330,10 @@ async def test_a_reader_may_take_what_came_before_the_end() -> None:
 
 async def test_a_lot_of_nonsense_is_closed_not_paused() -> None:
     connection, wire = asked()
-    many = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (2 * HIGH_WATER, b"x" * 2 * HIGH_WATER)
+    many = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (
+        2 * HIGH_WATER,
+        b"x" * 2 * HIGH_WATER,
+    )
     connection.data_received(many + b"zz\r\n")
     assert (wire.aborted, wire.reads) == (True, True)
     assert len(connection.take()) == 2 * HIGH_WATER
