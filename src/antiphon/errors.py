@@ -14,6 +14,7 @@ AntiphonError            status, type, code, param: one body, made in `api/error
 │  ├─ ProviderBusy       may be tried again, here or elsewhere, before the first visible event
 │  └─ ProviderBroke 502  unreachable, late, unreadable, or an end without an ending
 ├─ StoreUnavailable 503  the database is locked, full or gone
+├─ Stopping 503          the server ends and no longer waits for the model
 └─ Fault 500             our bug: stack in the log, an id to quote for the client
 
 `type` and `code` are the strings that OpenAI's API uses, so that a client's own handling works unchanged.
@@ -203,6 +204,16 @@ class StoreUnavailable(AntiphonError):
 
     def __init__(self, message: str = "The store is unavailable; try again shortly.") -> None:
         super().__init__(message, code="store_unavailable", retry_after=1)
+
+
+class Stopping(AntiphonError):
+    """The server is told to stop, and what it was doing took too long to wait for."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        text = "The server was stopped before the response was complete."
+        super().__init__(text, code="server_stopping", retry_after=1)
 
 
 class Fault(AntiphonError):

@@ -37,6 +37,11 @@ OLLAMA = "http://127.0.0.1:11434/v1"
 RELEARN = 60.0
 """Seconds between two looks at the model lists of providers whose settings name no models."""
 
+GRACE = 10
+"""Seconds that a server takes to stop at most: what supervisors commonly wait before they kill."""
+DRAIN = GRACE - 2.0
+"""Seconds that runs get to end by themselves when the server stops; the rest is for writing and telling their end."""
+
 _FORMATS: dict[str, tuple[Codec, Profile]] = {
     "chat": (CHAT, profiles.CHAT),
     "responses": (RESPONSES, profiles.RESPONSES),
@@ -152,11 +157,31 @@ def owning(folder: Path) -> Any:
         yield
 
 
-class _Server(uvicorn.Server):
-    """uvicorn, telling when the socket is open and on which port."""
+class DrainingServer(uvicorn.Server):
+    """uvicorn that gives runs some time when it stops, and then ends them, so that every listener is told.
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[int], None]) -> None:
+    uvicorn alone cancels what is left after `timeout_graceful_shutdown`, which must be longer: such answers break off.
+    """
+
+    def __init__(self, config: uvicorn.Config, runner: Runner, drain: float) -> None:
         super().__init__(config)
+        self._runner = runner
+        self._drain = drain
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        """Stop accepting, wait, end what is left."""
+        timer = asyncio.get_running_loop().call_later(self._drain, self._runner.stop)
+        try:
+            await super().shutdown(sockets=sockets)
+        finally:
+            timer.cancel()
+
+
+class _Server(DrainingServer):
+    """The server of a process, telling when the socket is open and on which port."""
+
+    def __init__(self, config: uvicorn.Config, runner: Runner, ready: Callable[[int], None]) -> None:
+        super().__init__(config, runner, DRAIN)
         self._ready = ready
 
     async def startup(self, sockets: Any = None) -> None:
@@ -182,6 +207,6 @@ def serve(assembly: Assembly, ready: Callable[[int], None]) -> None:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_graceful_shutdown=10,
+        timeout_graceful_shutdown=GRACE,
     )
-    _Server(config, ready).run()
+    _Server(config, assembly.runner, ready).run()

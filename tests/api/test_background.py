@@ -9,7 +9,7 @@ import pytest
 from antiphon.testing import judges
 from antiphon.testing.serving import plain_settings, running
 from antiphon.testing.upstream import Answer, Fault, ScriptedUpstream, chat_stream, refusal, responses_stream
-from tests.api.calling import CHAT, RESPONSES, Api, Json, text_of, texts, user
+from tests.api.calling import CHAT, RESPONSES, Api, Json, judged, text_of, texts, user
 from tests.api.conftest import providers
 
 BOTH = pytest.mark.parametrize("model", [CHAT, RESPONSES])
@@ -276,6 +276,36 @@ async def test_a_server_that_stops_ends_its_runs_as_failed(
             assert "stopped" in over["error"]["message"]
         assert await again.conversation_items("conv_stopped") == []
         await again.create(conversation="conv_stopped")
+
+
+async def test_a_server_that_stops_tells_everyone_who_listens(
+    api: Api, upstream: ScriptedUpstream, tmp_path: Path
+) -> None:
+    """What ends in time ends as ever; streams get their terminal event, and who waits for a whole answer a 503."""
+    settings = plain_settings(providers=providers(upstream.base_url))
+    gate = asyncio.Event()
+    upstream.will(chat_stream("a", gate, "b"), *[chat_stream("Hel", Fault.HANG)] * 2, SILENT)
+    async with asyncio.TaskGroup() as clients, running(settings, data=tmp_path) as server:
+        client = Api(server, api._session)
+        asked = []
+        for number, fields in enumerate(({"stream": True}, {"stream": True}, {"stream": True, "background": True}, {})):
+            asked.append(clients.create_task(client.try_create(**fields)))
+            await upstream.wait_received(number + 1)
+        gate.set()
+    in_time, *late, whole = [task.result() for task in asked]
+    assert judged(in_time.body).last["status"] == "completed"
+    for reply in late:
+        told = judged(reply.body).last
+        assert (told["status"], text_of(told)) == ("failed", "Hel")
+        assert "stopped" in told["error"]["message"]
+    assert (whole.error(503)["code"], whole.headers["retry-after"]) == ("server_stopping", "1")
+    async with running(settings, data=tmp_path) as server:
+        again = Api(server, api._session)
+        kept = (await again.get("/responses?order=asc")).json["data"]
+        assert [each["status"] for each in kept] == ["completed", "failed", "failed"]
+        for reply in late:
+            told = judged(reply.body).last
+            assert await again.retrieve(told["id"]) == told
 
 
 async def test_a_server_that_died_leaves_nothing_queued(api: Api, upstream: ScriptedUpstream, tmp_path: Path) -> None:

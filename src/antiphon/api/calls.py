@@ -5,6 +5,7 @@ key unless the row says `public`, runs the handler, and turns whatever is raised
 may call is thus declared with the route; no path is ever compared for it.
 """
 
+import asyncio
 import itertools
 import secrets
 import time
@@ -19,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from antiphon.api import errors
 from antiphon.api.bodies import BodyReader, read_query, too_large
-from antiphon.errors import AntiphonError, WrongMediaType
+from antiphon.errors import AntiphonError, Stopping, WrongMediaType
 from antiphon.telemetry import Level, log, log_fault, request_id
 
 if TYPE_CHECKING:
@@ -196,6 +197,8 @@ class Endpoint:
                 await reply.send(call)
         except AntiphonError as error:
             await refuse(call, error)
+        except asyncio.CancelledError:  # the server stops, and waits no longer
+            await refuse(call, Stopping())
         except Exception as error:  # noqa: BLE001 - a bug of ours is an answer too
             log_fault("fault", error)
             await refuse(call, errors.fault(call.id))

@@ -19,7 +19,7 @@ from antiphon.engine.draft import first_snapshot
 from antiphon.engine.emitter import Emitter
 from antiphon.engine.feed import Feed
 from antiphon.engine.preparation import Preparation, Prepared
-from antiphon.errors import AntiphonError, BadRequest, Fault
+from antiphon.errors import AntiphonError, BadRequest, Fault, Stopping
 from antiphon.ports import Finished, ItemRow, Responses
 from antiphon.telemetry import log_fault
 from antiphon.types.events import Event
@@ -37,6 +37,7 @@ class Run:
     feed: Feed | None = None
     task: asyncio.Task[None] | None = None
     is_cancelled: bool = False
+    is_stopped: bool = False
     is_kept: bool = False
     holds: str | None = None
     """The conversation that is locked for it."""
@@ -62,6 +63,7 @@ class Runner:
         self._responses = responses
         self._now = now
         self._busy: set[tuple[str, str]] = set()
+        self._running: dict[str, Run] = {}
         self._background: dict[tuple[str, str], Run] = {}
         self._tasks = asyncio.TaskGroup()
 
@@ -102,6 +104,8 @@ class Runner:
         carried = loop.run(
             draft, prepared.model, prepared.turn, prepared.notes, now=self._now, estimate=lambda: self._estimated(run)
         )
+        task = run.task = asyncio.current_task()
+        self._running[prepared.response_id] = run
         try:
             async with aclosing(carried) as batches:
                 async for events in batches:
@@ -117,11 +121,27 @@ class Runner:
                 raise
             log_fault("run_fault", error, response=run.prepared.response_id)
             yield await self._failed(run, Fault("The server had an error while processing your request."))
-        except (asyncio.CancelledError, GeneratorExit):
+        except GeneratorExit:
             await self._interrupted(run)
             raise
+        except asyncio.CancelledError:
+            if task is None or run.is_cancelled or not run.is_stopped:
+                await self._interrupted(run)
+                raise
+            task.uncancel()  # the cancellation was ours, and ends here: who listens is told
+            if not run.is_visible:
+                raise Stopping from None
+            yield await self._failed(run, Stopping())
         finally:
+            self._running.pop(prepared.response_id, None)
             self._release(run)
+
+    def stop(self) -> None:
+        """End every run under way as failed, and tell its listeners: the server stops."""
+        for run in self._running.values():
+            if run.task is not None and not run.draft.response.is_terminal:
+                run.is_stopped = True
+                run.task.cancel()
 
     async def _keep_or_take_back(self, run: Run, events: list[Event]) -> None:
         """Write the end of a run before it is shown; an end that can't be written is shown as a failure."""
@@ -152,7 +172,7 @@ class Runner:
         if run.is_cancelled:
             events = draft.interrupt("cancelled", self._estimated(run))
         elif run.prepared.request.background:
-            events = draft.fail(Fault("The server was stopped before the response was complete."))
+            events = draft.fail(Stopping())
         else:
             events = draft.interrupt("incomplete", self._estimated(run))
         await self._keep(run)

@@ -22,7 +22,7 @@ import uvicorn
 
 from antiphon.config import Demo, Provider, Secret, Server, Settings
 from antiphon.tenancy.keys import digest, new_key, row
-from antiphon.wiring import Assembly, assemble
+from antiphon.wiring import Assembly, DrainingServer, assemble
 
 API_KEY = "test-key-of-the-default-tenant"
 """The static key of `plain_settings`."""
@@ -107,7 +107,7 @@ def _folder(given: Path | None) -> Generator[Path, None, None]:
         yield Path(made)
 
 
-class _Server(uvicorn.Server):
+class _Server(DrainingServer):
     """uvicorn in a loop that is somebody else's: it takes no signals and ends when it is told to, not at a tick."""
 
     def __init__(self, assembly: Assembly) -> None:
@@ -124,7 +124,9 @@ class _Server(uvicorn.Server):
                 server_header=False,
                 proxy_headers=False,
                 timeout_graceful_shutdown=2,
-            )
+            ),
+            assembly.runner,
+            drain=0.5,
         )
         self._started = asyncio.Event()
         self._stopped = asyncio.Event()
