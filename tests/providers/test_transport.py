@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from antiphon.errors import ProviderBroke
+from antiphon.providers import deadlines
 from antiphon.providers import transport as module
 from antiphon.providers.connection import HIGH_WATER
 from antiphon.providers.transport import Endpoint, Line, Transport
@@ -123,8 +124,9 @@ async def answers(data: bytes = OK, **more: Any) -> AsyncIterator[Site]:
 
 
 @pytest.fixture
-async def lines() -> AsyncIterator[Callable[..., Line]]:
+async def lines(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[..., Line]]:
     """Make lines, and see that nothing of them stays."""
+    monkeypatch.setattr(deadlines, "SWEEP", 0.02)
     before = sockets()
     transport = Transport()
 
@@ -240,6 +242,32 @@ async def test_a_connection_is_used_again(lines: Callable[..., Line]) -> None:
         for _ in range(5):
             assert await ask(line) == b"ok"
         assert played.connections == 1
+
+
+@pytest.mark.parametrize("comes", [True, False], ids=["comes", "never comes"])
+async def test_a_connection_is_used_again_when_the_end_comes_a_moment_later(
+    lines: Callable[..., Line], comes: bool
+) -> None:
+    given, read = list[Site](), asyncio.Event()
+
+    async def handle(peer: Peer) -> None:
+        while True:
+            await given[0].answer(peer, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n")
+            await read.wait()
+            await peer.say(b"1\r\nx\r\n")
+            if comes:
+                await peer.say(b"0\r\n\r\n")
+
+    async with site(handle) as played:
+        given.append(played)
+        line = lines(played.port)
+        for _ in range(2):
+            read.clear()
+            async with line.post("/x", b"", streamed=True) as answer:
+                assert await answer.read() == b"ok"
+                read.set()
+                await answer.settle()
+        assert played.connections == (1 if comes else 2)
 
 
 @pytest.mark.parametrize(
@@ -533,7 +561,7 @@ async def test_a_slow_consumer_is_not_late(lines: Callable[..., Line]) -> None:
         async with line.post("/x", b"", streamed=True) as answer:
             assert await answer.read() == b"hel"
             go.set()
-            await asyncio.sleep(2.2 * 0.25)  # two sweeps pass
+            await asyncio.sleep(0.15)  # several sweeps, and the limit of silence, pass
             assert [await answer.read(), await answer.read()] == [b"lo", b""]
 
 

@@ -77,6 +77,12 @@ class Connection(asyncio.Protocol):
             self._waiter = None
         self._raise_unless_news()
 
+    async def wait_complete(self) -> None:
+        """Wait for the end of an answer, whose last bytes nobody needs. Raises as `wait` does."""
+        while not self.is_complete:
+            self.take()
+            await self.wait()
+
     def _raise_unless_news(self) -> None:
         if self._error is not None and not self.has_news:
             raise self._error

@@ -249,16 +249,12 @@ class Answer:
 
     async def settle(self) -> None:
         """Wait a moment for the end of an answer that is complete, so that its connection can be used again."""
-        if self._connection.is_complete:
-            self._connection.take()
-            return
-        try:
-            async with asyncio.timeout(0.05):
-                while not self._connection.is_complete:
-                    self._connection.take()
-                    await self._connection.wait()
-        except (TimeoutError, ProviderBroke):
-            return
+        if not self._connection.is_complete:
+            try:
+                async with asyncio.timeout(0.05):
+                    await self._connection.wait_complete()
+            except (TimeoutError, ProviderBroke):
+                return
         self._connection.take()
 
 
