@@ -58,6 +58,8 @@ def hints(request: CreateResponse, profile: Profile, notes: list[str]) -> dict[H
         "verbosity": request.text.verbosity if request.text else None,
     }
     asked: dict[Hint, str] = {hint: value for hint, value in given.items() if value is not None}
+    if not asked and request.prompt_cache_options is None:
+        return asked
     if profile.opaque_items:
         return asked
     taken: dict[Hint, str] = {hint: value for hint, value in asked.items() if hint in profile.hints}

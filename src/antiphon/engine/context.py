@@ -29,6 +29,8 @@ def build(history: Sequence[Kept[Item]], own: Sequence[Kept[Item]]) -> list[Kept
     BadRequest, in the API's words, for an output without its call and for a call left unanswered.
     """
     items = [*history, *own]
+    if len(items) == 1 and isinstance(items[0].view, Message):
+        return items
     answered = {item.view.call_id for item in items if isinstance(item.view, _OUTPUTS)}
     called: set[str] = set()
     paired: list[Kept[Item]] = []

@@ -36,7 +36,7 @@ from antiphon.types.items import (
 )
 from antiphon.types.kept import Kept
 from antiphon.types.profiles import Profile
-from antiphon.types.responses import CreateResponse, JsonObjectFormat, JsonSchemaFormat, TextFormat
+from antiphon.types.responses import CreateResponse, JsonObjectFormat, JsonSchemaFormat, Text, TextFormat
 from antiphon.types.turns import Turn, UpstreamRequest
 
 _encode = msgspec.json.Encoder().encode
@@ -108,7 +108,8 @@ def encode(turn: Turn, profile: Profile) -> UpstreamRequest:
         body.stream_options = {"include_usage": True}
     _sampling(body, request, profile)
     _tools(body, turn, box, profile, notes)
-    _format(body, request, profile)
+    if request.text is not None:
+        _format(body, request.text, profile)
     for hint, value in hints(request, profile, notes).items():
         setattr(body, hint, value)
     summarize = request.reasoning is not None and bool(request.reasoning.summary or request.reasoning.generate_summary)
@@ -128,8 +129,8 @@ def _sampling(body: _Body, request: CreateResponse, profile: Profile) -> None:
         body.reasoning_effort = request.reasoning.effort
 
 
-def _format(body: _Body, request: CreateResponse, profile: Profile) -> None:
-    match request.text.format if request.text else None:
+def _format(body: _Body, text: Text, profile: Profile) -> None:
+    match text.format:
         case JsonSchemaFormat() as chosen if profile.schema_in_object:
             body.response_format = {"type": "json_object", "schema": chosen.schema}
         case JsonSchemaFormat() as chosen:
