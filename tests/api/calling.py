@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
+from yarl import URL
 
 from antiphon.testing import judges
 from antiphon.testing.serving import Running
@@ -159,6 +160,12 @@ class Api:
 
     async def request(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, **body: Any) -> Reply:
         async with self._request(method, path, headers, **body) as answer:
+            return Reply(answer.status, answer.headers, await answer.read())
+
+    async def request_encoded(self, method: str, url: str) -> Reply:
+        """Ask for an address exactly as it is written."""
+        headers = {"Authorization": f"Bearer {self.key}"}
+        async with self._session.request(method, URL(url, encoded=True), headers=headers) as answer:
             return Reply(answer.status, answer.headers, await answer.read())
 
     async def get(self, path: str) -> Reply:
