@@ -103,8 +103,14 @@ def test_a_server_that_cannot_be_reached_is_exit_code_3(cli: Cli) -> None:
     ]
 
 
-def test_an_address_that_is_none_is_usage(cli: Cli) -> None:
-    assert cli("models", "--url", "localhost:8484").status == 2
+@pytest.mark.parametrize("url", ["localhost:8484", "x", "ftp://x", "http://", "http://[::1", "http://h:99999", "http://a b"])
+@pytest.mark.parametrize("with_key", [True, False])
+def test_an_address_that_is_none_is_usage(cli: Cli, monkeypatch: pytest.MonkeyPatch, url: str, with_key: bool) -> None:
+    if not with_key:
+        monkeypatch.delenv("ANTIPHON_API_KEY")
+    done = cli("models", "--url", url)
+    assert done.status == 2
+    assert done.trouble[0] == f'"{url}" is no address of a server.'
 
 
 # -- refusals -------------------------------------------------------------------------------------------------

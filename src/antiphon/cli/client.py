@@ -10,7 +10,7 @@ import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 
 import msgspec
 
@@ -33,10 +33,7 @@ class Client:
     """One server and the key for it."""
 
     def __init__(self, url: str, key: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            why = "An address is http://HOST:PORT or https://HOST."
-            raise Trouble(f'"{url}" is no address of a server.', why, "Mend --url or ANTIPHON_URL.", status=USAGE)
+        parts = _address(url)
         self.url = url
         self._parts = parts
         self._base = parts.path.rstrip("/").removesuffix("/v1")
@@ -146,12 +143,26 @@ def client_url(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def _address(url: str) -> SplitResult:
+    """Return the parts of a server's address. Raises Trouble."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # such as "http://[::1" and a port that is no number
+        parts, port = urlsplit(""), None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or port == 0 or " " in url:
+        why = "An address is http://HOST:PORT or https://HOST."
+        raise Trouble(f'"{url}" is no address of a server.', why, "Mend --url or ANTIPHON_URL.", status=USAGE)
+    return parts
+
+
 def _key(url: str, settings: Settings) -> str:
     """Return the key of the environment, or one made for this call where the server's database is at hand."""
+    host = _address(url).hostname or ""
     if settings.api_key is not None:
         return settings.api_key.reveal()
     database = settings.server.database
-    if _is_loopback(urlsplit(url).hostname or "") and os.access(database, os.R_OK | os.W_OK):
+    if _is_loopback(host) and os.access(database, os.R_OK | os.W_OK):
         key, now = new_key(), int(time.time())
         made = row(key, tenant=DEFAULT_TENANT, name=OWN_NAME, now=now, expires_at=now + 3_600)
         with_keys(settings, lambda keys: keys.add(made, digest(key)))
