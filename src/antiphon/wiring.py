@@ -5,7 +5,7 @@ import contextlib
 import fcntl
 import gc
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -102,7 +102,7 @@ class Assembly:
         return Provider(name, codec, line, given.profile_over(base), given.models)
 
     @asynccontextmanager
-    async def _lifespan(self, app: App) -> AsyncIterator[None]:
+    async def _lifespan(self, app: App) -> AsyncGenerator[None]:
         """Own every task and connection of the server from its start to its end."""
         if ended := await self.runner.fail_unfinished():
             log("unfinished_runs_failed", Level.WARNING, count=ended)

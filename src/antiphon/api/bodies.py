@@ -1,7 +1,7 @@
 """Bodies and queries in: bytes to Structs, within limits, complaints in the API's words and order."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -63,19 +63,20 @@ class BodyReader(Generic[T]):
     def _check_depth(self, read: T, limit: int) -> None:
         """Look at the items and tools one by one: nearly all of a large body, and most are seen to be flat at once."""
         for name in self._names:
-            value = getattr(read, name)
-            if isinstance(value, list) and value and isinstance(value[0], Raw):
-                for index, raw in enumerate(value):
+            value: Any = getattr(read, name)
+            if type(value) is list and value and isinstance(value[0], Raw):
+                for index, raw in enumerate(cast("list[Raw]", value)):  # a list[Raw] holds nothing else
                     if is_deeper(bytes(raw), limit - 2):
                         raise too_deep(limit, f"{name}[{index}]")
 
     def _again(self, body: bytes, error: msgspec.ValidationError, notes: list[str]) -> T:
         try:
-            given = msgspec.json.decode(body)
+            decoded = msgspec.json.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError) as broken:
             raise unreadable(str(broken)) from None
-        if not isinstance(given, dict):
+        if not isinstance(decoded, dict):
             raise unreadable("the body must be a JSON object")
+        given = cast("dict[str, Any]", decoded)  # JSON has no other keys
         self._check_keys(given)
         if not self._tolerant:
             raise explain(str(self._first(given, error)), known=self._names)
@@ -164,10 +165,11 @@ def _is_list(kind: object) -> bool:
 def _drop(given: Mapping[str, Any], path: str) -> bool:
     """Remove what stands at a path such as `text.format.foo`, and say whether it was found: a key may hold dots."""
     place: Any = given
-    while isinstance(place, dict):
-        if path in place:
-            del place[path]
+    while type(place) is dict:
+        inner = cast("dict[str, Any]", place)
+        if path in inner:
+            del inner[path]
             return True
         step, _, path = path.partition(".")
-        place = place.get(step)
+        place = inner.get(step)
     return False
