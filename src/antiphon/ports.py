@@ -196,8 +196,11 @@ class Responses(Protocol):
         """Return a page of responses by age, without their output, and whether more follow."""
         ...
 
-    async def delete(self, tenant: str, response_id: str) -> None:
-        """Delete a response. Raises NotFound, also the second time."""
+    async def delete(self, tenant: str, response_id: str, *, is_continued: bool = False) -> None:
+        """Delete a response. Raises NotFound, also the second time.
+
+        `is_continued` says that a run which isn't stored yet continues it: its items stay as that run's history.
+        """
         ...
 
     async def unfinished(self) -> list[tuple[str, Response]]:

@@ -50,6 +50,22 @@ async def test_a_chain_is_told_oldest_first(api: Api, upstream: ScriptedUpstream
     assert third["conversation"] is None
 
 
+async def test_what_a_running_response_continues_stays_its_history_when_deleted(
+    api: Api, upstream: ScriptedUpstream
+) -> None:
+    say(upstream, "A")
+    first = await api.create(input="a")
+    gate = asyncio.Event()
+    upstream.will(chat_stream("B", gate), chat_whole("C"))
+    running_second = asyncio.create_task(api.stream(input="b", previous_response_id=first["id"]))
+    await upstream.wait_received(2)
+    assert (await api.delete(f"/responses/{first['id']}")).status == 200
+    gate.set()
+    second = (await running_second).last
+    await api.create(input="c", previous_response_id=second["id"])
+    assert told(upstream) == ["a", "A", "b", "B", "c"]
+
+
 async def test_a_chain_may_fork(api: Api, upstream: ScriptedUpstream) -> None:
     say(upstream, "root", "left", "right", "left end", "right end")
     root = await api.create(input="0")

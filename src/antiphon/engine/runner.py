@@ -63,6 +63,7 @@ class Runner:
         self._responses = responses
         self._now = now
         self._busy: set[tuple[str, str]] = set()
+        self._continuing: dict[str, tuple[str, str]] = {}  # run to what it continues, which must not vanish meanwhile
         self._running: dict[str, Run] = {}
         self._background: dict[tuple[str, str], Run] = {}
         self._tasks = asyncio.TaskGroup()
@@ -93,7 +94,10 @@ class Runner:
         except BaseException:
             self._busy.discard(locked)
             raise
-        return Run(prepared, draft, holds=prepared.conversation_id)
+        run = Run(prepared, draft, holds=prepared.conversation_id)
+        if request.previous_response_id is not None:
+            self._continuing[prepared.response_id] = (tenant, request.previous_response_id)
+        return run
 
     async def stream(self, run: Run) -> AsyncGenerator[list[Event], None]:
         """Carry a run to its end and yield its events, one list per network read.
@@ -277,7 +281,8 @@ class Runner:
         response = await self._responses.get(tenant, response_id)
         if not response.is_terminal:
             await self._call_off(tenant, response)
-        await self._responses.delete(tenant, response_id)
+        is_continued = (tenant, response_id) in self._continuing.values()
+        await self._responses.delete(tenant, response_id, is_continued=is_continued)
 
     async def _call_off(self, tenant: str, response: Response) -> None:
         run = self._background.get((tenant, response.id))
@@ -328,6 +333,7 @@ class Runner:
         return (tenant, name)
 
     def _release(self, run: Run) -> None:
+        self._continuing.pop(run.prepared.response_id, None)
         if run.holds is not None:
             self._busy.discard((run.prepared.tenant, run.holds))
             run.holds = None

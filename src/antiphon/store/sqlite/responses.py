@@ -112,8 +112,9 @@ class SqliteResponses:
         )
         return here.cut([_decode(body) for (body,) in rows])
 
-    async def delete(self, tenant: str, response_id: str) -> None:
-        await self._writer.write(partial(_delete, tenant=tenant, response_id=response_id))
+    async def delete(self, tenant: str, response_id: str, *, is_continued: bool = False) -> None:
+        delete = partial(_delete, tenant=tenant, response_id=response_id, is_continued=is_continued)
+        await self._writer.write(delete)
 
     async def unfinished(self) -> list[tuple[str, Response]]:
         return [(tenant, _decode(body)) for tenant, body in self._reader.rows(_UNFINISHED)]
@@ -193,11 +194,11 @@ def _links(connection: sqlite3.Connection, tenant: str, response_id: str) -> _Li
     return None if row is None else _Links(*row)
 
 
-def _delete(connection: sqlite3.Connection, *, tenant: str, response_id: str) -> None:
+def _delete(connection: sqlite3.Connection, *, tenant: str, response_id: str, is_continued: bool) -> None:
     links = _links(connection, tenant, response_id)
     if links is None or links.deleted:
         raise _unknown(response_id)
-    if links.continued:
+    if links.continued or is_continued:
         connection.execute(_MARK_DELETED, {"tenant": tenant, "id": response_id})
         return
     _delete_for_good(connection, tenant, response_id)
