@@ -103,7 +103,9 @@ def test_a_server_that_cannot_be_reached_is_exit_code_3(cli: Cli) -> None:
     ]
 
 
-@pytest.mark.parametrize("url", ["localhost:8484", "x", "ftp://x", "http://", "http://[::1", "http://h:99999", "http://a b"])
+@pytest.mark.parametrize(
+    "url", ["localhost:8484", "x", "ftp://x", "http://", "http://[::1", "http://h:99999", "http://a b"]
+)
 @pytest.mark.parametrize("with_key", [True, False])
 def test_an_address_that_is_none_is_usage(cli: Cli, monkeypatch: pytest.MonkeyPatch, url: str, with_key: bool) -> None:
     if not with_key:
