@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from antiphon.api import models
+from antiphon.engine import runner
 from antiphon.errors import StoreUnavailable
 from antiphon.testing.upstream import ScriptedUpstream, chat_stream
 from tests.api.calling import Api, texts, user
@@ -53,6 +54,21 @@ async def test_a_background_response_that_can_t_be_accepted_is_503(
     for stream in (False, True):
         assert (await api.try_create(background=True, stream=stream)).error(503)["code"] == "store_unavailable"
     assert upstream.received == []
+
+
+async def test_a_background_end_is_written_when_the_store_is_back(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "KEEP_AGAIN", 0.01)
+    finish, tried = api.store.responses.finish, asyncio.Event()
+
+    async def away(*_: object) -> Any:
+        tried.set()
+        raise StoreUnavailable
+
+    monkeypatch.setattr(api.store.responses, "finish", away)
+    queued = await api.create(background=True)
+    await tried.wait()
+    monkeypatch.setattr(api.store.responses, "finish", finish)
+    await api.wait_status(queued["id"], "failed")
 
 
 @pytest.mark.parametrize("fields", [{}, {"stream": True}, {"background": True}])

@@ -19,13 +19,16 @@ from antiphon.engine.draft import first_snapshot
 from antiphon.engine.emitter import Emitter
 from antiphon.engine.feed import Feed
 from antiphon.engine.preparation import Preparation, Prepared
-from antiphon.errors import AntiphonError, BadRequest, Fault, Stopping
+from antiphon.errors import AntiphonError, BadRequest, Fault, Stopping, StoreUnavailable
 from antiphon.ports import Finished, ItemRow, Responses
 from antiphon.telemetry import log_fault
 from antiphon.types.events import Event
 from antiphon.types.responses import CreateResponse, Response, ResponseError, Usage
 
 _replace = msgspec.structs.replace
+
+KEEP_AGAIN = 1.0
+"""Seconds until the end of a background run that couldn't be written is tried again."""
 
 
 @dataclass(slots=True)
@@ -249,10 +252,20 @@ class Runner:
             async with aclosing(self.stream(run)) as batches:
                 async for events in batches:
                     self._show(run, events)
+            while not run.is_kept:
+                await self._keep_again(run)
         except asyncio.CancelledError:
             if not run.is_kept:
                 await self._interrupted(run)
             raise
+
+    async def _keep_again(self, run: Run) -> None:
+        """Try once more, after a while, to write the end of a background run: someone polls for it."""
+        await asyncio.sleep(KEEP_AGAIN)
+        try:
+            await self._keep(run)
+        except StoreUnavailable as error:
+            log_fault("end_not_stored", error, response=run.prepared.response_id)
 
     def _leave(self, run: Run) -> None:
         """Let go of a background run that has ended."""
