@@ -110,7 +110,7 @@ def test_no_tracked_file_holds_the_address_of_a_registry() -> None:
         "--index|-url https://mirror.example/root",
         'index|-url = "https://mirror.example/root"',
         "UV_INDEX|_URL=x",
-        'registry = "https://mirror.example/|simple"',
+        'registry| = "https://mirror.example/|simple"',
         "https:|//mirror.example/ab/cd/name-1.0-py3-none-any.whl",
         '  "resolved"|: "https://mirror.example/name"',
     ],
