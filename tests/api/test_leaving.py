@@ -118,6 +118,17 @@ async def test_a_response_that_was_left_and_not_to_be_stored_leaves_nothing(
     assert (await stranger.get("/responses")).json["data"] == []
 
 
+async def test_usage_that_the_provider_told_before_its_client_left_is_no_estimate(
+    stranger: Api, upstream: ScriptedUpstream
+) -> None:
+    counted = b'data: {"choices":[],"usage":{"prompt_tokens":3,"completion_tokens":1}}\n\n'
+    upstream.will(chat_stream(counted, "Hel", Fault.HANG))
+    async with stranger.streaming() as live:
+        await live.until("output_text.delta")
+    left = await the_only_response(stranger)
+    assert (left["status"], left["usage"]["total_tokens"], left["metadata"]) == ("incomplete", 4, {})
+
+
 @pytest.mark.parametrize("stream", [False, True])
 async def test_fifty_clients_that_leave_at_once_stop_fifty_providers(
     stranger: Api, upstream: ScriptedUpstream, stream: bool

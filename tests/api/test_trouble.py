@@ -56,6 +56,14 @@ async def test_a_background_response_that_can_t_be_accepted_is_503(
     assert upstream.received == []
 
 
+async def test_a_background_run_goes_on_when_its_beginning_can_t_be_written(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api.store.responses, "update", unavailable)
+    queued = await api.create(background=True)
+    await api.wait_status(queued["id"], "completed")
+
+
 async def test_a_background_end_is_written_when_the_store_is_back(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "KEEP_AGAIN", 0.01)
     finish, tried = api.store.responses.finish, asyncio.Event()

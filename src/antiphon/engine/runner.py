@@ -7,7 +7,7 @@ carried by a task of this process; who watches it or not is of no consequence.
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -176,12 +176,13 @@ class Runner:
         draft = run.draft
         if draft.response.is_terminal:
             return
+        estimated = None if draft.usage else self._estimated(run)
         if run.is_cancelled:
-            events = draft.interrupt("cancelled", self._estimated(run))
+            events = draft.interrupt("cancelled", estimated)
         elif run.prepared.request.background:
             events = draft.fail(Stopping())
         else:
-            events = draft.interrupt("incomplete", self._estimated(run))
+            events = draft.interrupt("incomplete", estimated)
         await self._keep(run)
         if run.feed is not None:
             run.feed.add(events)
@@ -248,7 +249,8 @@ class Runner:
     async def _carry(self, run: Run) -> None:
         try:
             self._show(run, run.draft.begin())
-            await self._responses.update(run.prepared.tenant, run.draft.response)
+            with suppress(StoreUnavailable):  # the end is what counts, and that is tried until it is written
+                await self._responses.update(run.prepared.tenant, run.draft.response)
             async with aclosing(self.stream(run)) as batches:
                 async for events in batches:
                     self._show(run, events)
