@@ -34,7 +34,6 @@ class BodyReader(Generic[T]):
     ) -> None:
         """Read `kind`; `absent` names the first required key that isn't there."""
         self._decode = msgspec.json.Decoder(kind).decode
-        self._kind = kind
         self._names = [field.encode_name for field in msgspec.structs.fields(kind)]  # type: ignore[arg-type] # a Struct
         self._absent = absent
         self._tolerant = tolerant

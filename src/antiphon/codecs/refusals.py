@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from antiphon.codecs.mending import Unreadable, as_list, as_object, read
-from antiphon.errors import ProviderBroke, ProviderBusy, ProviderError, ProviderRefused
+from antiphon.errors import RESPONSE_CODES, ProviderBroke, ProviderBusy, ProviderError, ProviderRefused
 
 _SECRETS = re.compile(
     r"\b(?:sk|pk|rk|gsk|xai|hf|r8|nvapi|pplx|fw|sess)[-_][A-Za-z0-9_\-*]{6,}"  # by their prefixes, masked ones too
@@ -40,26 +40,8 @@ _OF_REQUEST = frozenset(
         "BadRequestError",
         "context_length_exceeded",
         "content_policy_violation",
-        # of the closed list of `response.error.code` (openai 3.54)
-        "invalid_prompt",
-        "data_residency_mismatch",
-        "bio_policy",
-        "misalignment_policy_violation",
-        "invalid_image",
-        "invalid_image_format",
-        "invalid_base64_image",
-        "invalid_image_url",
-        "image_too_large",
-        "image_too_small",
-        "image_parse_error",
-        "image_content_policy_violation",
-        "invalid_image_mode",
-        "image_file_too_large",
-        "unsupported_image_media_type",
-        "empty_image_file",
-        "failed_to_download_image",
-        "image_file_not_found",
     }
+    | (RESPONSE_CODES - {"server_error", "rate_limit_exceeded", "vector_store_timeout"})
 )
 
 
