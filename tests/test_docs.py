@@ -244,7 +244,7 @@ def shown(value: object) -> str:
         case bool():
             return f"`{str(value).lower()}`"
         case frozenset():
-            return "all" if value else "`[]`"
+            return "all" if value == profiles.RESPONSES.hints else "some" if value else "`[]`"
         case str() | Path():
             return f'`"{value}"`'
         case _:
@@ -289,11 +289,10 @@ def test_every_setting_at_the_top_of_the_file_is_described_or_has_a_section() ->
 
 
 def test_every_field_of_a_profile_is_described_with_what_the_formats_begin_with() -> None:
-    described = {quoted(row[0])[0]: row[1:3] for row in table(CONFIGURATION, "`[providers.NAME.profile]`").rows}
+    described = {quoted(row[0])[0]: row[1:5] for row in table(CONFIGURATION, "`[providers.NAME.profile]`").rows}
     names = [field.name for field in msgspec.structs.fields(Profile)]
-    assert described == {
-        name: [shown(getattr(profiles.CHAT, name)), shown(getattr(profiles.RESPONSES, name))] for name in names
-    }
+    formats = (profiles.CHAT, profiles.RESPONSES, profiles.ANTHROPIC, profiles.GEMINI)
+    assert described == {name: [shown(getattr(base, name)) for base in formats] for name in names}
 
 
 def test_every_flag_of_the_settings_is_described() -> None:

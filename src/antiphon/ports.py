@@ -12,7 +12,7 @@ from msgspec import Struct
 from antiphon.errors import ProviderError
 from antiphon.types.chunks import Chunk
 from antiphon.types.conversations import Conversation
-from antiphon.types.models import ModelCard
+from antiphon.types.models import ListedModel, ModelCard
 from antiphon.types.profiles import Profile
 from antiphon.types.responses import Response, ResponseStatus
 from antiphon.types.turns import Turn, UpstreamRequest
@@ -51,6 +51,10 @@ class Codec(Protocol):
 
     def refusal(self, status: int, body: bytes, retry_after: float | None) -> ProviderError:
         """Return the error for an answer whose status is not 200."""
+        ...
+
+    def listing(self, body: bytes) -> Sequence[ListedModel]:
+        """Return the models of the answer to `GET /models`. Raises ProviderBroke."""
         ...
 
 

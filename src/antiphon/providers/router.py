@@ -9,9 +9,6 @@ import fnmatch
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import msgspec
-from msgspec import Struct
-
 from antiphon.errors import BadRequest, ProviderError
 from antiphon.ports import Codec, Model
 from antiphon.providers.transport import Line
@@ -22,14 +19,6 @@ from antiphon.types.profiles import Profile
 
 MAX_CACHED = 10_000
 """Names that are remembered with their model; a client can't grow the table beyond that."""
-
-
-class _Listed(Struct):
-    id: str
-
-
-class _Listing(Struct):
-    data: list[_Listed] = []
 
 
 @dataclass
@@ -63,10 +52,10 @@ class Provider:
         try:
             status, body = await self.line.get("/models")
             if status == 200:
-                self.listed = tuple(model.id for model in msgspec.json.decode(body, type=_Listing).data)
+                self.listed = tuple(model.id for model in self.codec.listing(body))
                 return
             cause = f"status {status}"
-        except (ProviderError, msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except ProviderError as error:
             cause = str(error)
         log("models_unknown", Level.WARNING, provider=self.name, cause=cause)
 

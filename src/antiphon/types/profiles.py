@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from antiphon.types.responses import Effort
+
 Hint = Literal["user", "safety_identifier", "prompt_cache_key", "prompt_cache_retention", "service_tier", "verbosity"]
 
 
@@ -29,8 +31,17 @@ class Profile(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     images: bool = True
     """Takes images in user messages."""
 
+    image_urls: bool = True
+    """Fetches images by their address; otherwise they are fetched here and sent along."""
+
+    tool_images: bool = False
+    """Takes images and files in a tool's output; otherwise a user message with them follows it."""
+
     files: bool = False
     """Takes files in user messages."""
+
+    file_urls: bool = False
+    """Fetches files by their address; otherwise they are fetched here and sent along."""
 
     audio: bool = False
     """Takes audio in user messages."""
@@ -59,17 +70,38 @@ class Profile(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     json_object: bool = True
     """Takes `response_format` `json_object`."""
 
+    schema_dialect: Literal["full", "openai", "anthropic", "gemini"] = "full"
+    """The part of JSON Schema that it knows; a schema is converted down to that, answers are held to the original."""
+
     logprobs: bool = True
     """Gives log probabilities."""
 
-    effort: Literal["reasoning_effort", "none"] = "reasoning_effort"
-    """How `reasoning.effort` is told; `none` means that the model knows no effort."""
+    effort: Literal[
+        "reasoning_effort",
+        "reasoning",
+        "thinking",
+        "enable_thinking",
+        "template",
+        "adaptive",
+        "budget",
+        "level",
+        "none",
+    ] = "reasoning_effort"
+    """How `reasoning.effort` is told: a parameter of that name or an object `reasoning` (chat), a switch `thinking`,
+    `enable_thinking` or one of the chat template (chat), `adaptive` thinking (anthropic), a `budget` of tokens
+    (anthropic, gemini), a `level` (gemini). `none` means that the model knows no effort."""
+
+    efforts: frozenset[Effort] | None = None
+    """The efforts that it takes, where known; others are refused."""
 
     null_content: bool = True
     """Takes `content: null` beside tool calls; otherwise an empty string is sent."""
 
-    replay_reasoning: Literal["none", "reasoning_content", "reasoning"] = "none"
+    replay_reasoning: Literal["none", "reasoning_content", "reasoning", "reasoning_details"] = "none"
     """The field in which the model wants its raw reasoning back with a turn that called tools."""
+
+    signed_calls: bool = False
+    """Refuses a call of the current turn that has no signature of its own (Gemini 3): a marker stands in for it."""
 
     think_tags: bool = False
     """Writes its reasoning as `<think>…</think>` at the start of the text."""
@@ -82,6 +114,21 @@ class Profile(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
 
     temperature: bool = True
     """Takes `temperature` and `top_p`."""
+
+    max_temperature: float = 2.0
+    """The highest `temperature`."""
+
+    output_limit: Annotated[int, Meta(ge=1)] | None = None
+    """Tokens that an answer may have; sent where the wire format wants a limit and the request has none."""
+
+    removed: frozenset[str] = frozenset()
+    """Parameters, as the wire names them, that it refuses although its format has them; left out with a note."""
+
+    renamed: dict[str, str] = {}
+    """Parameters that it calls otherwise: the wire's name to its own."""
+
+    family: str | None = None
+    """The models that read each other's reasoning state; absent: the model alone."""
 
     context_window: Annotated[int, Meta(ge=1)] | None = None
     """Tokens of input and output together, where known; `truncation: auto` needs it."""

@@ -2,9 +2,11 @@
 
 from antiphon.codecs.chat.answer import StreamParser, WholeParser
 from antiphon.codecs.chat.request import encode
+from antiphon.codecs.listing import listing
 from antiphon.codecs.refusals import refusal
 from antiphon.errors import ProviderError
 from antiphon.ports import Parser
+from antiphon.types.models import ListedModel
 from antiphon.types.profiles import Profile
 from antiphon.types.turns import Turn, UpstreamRequest
 
@@ -31,6 +33,9 @@ class ChatCodec:
 
     def refusal(self, status: int, body: bytes, retry_after: float | None) -> ProviderError:
         return refusal(status, body, retry_after, params=_PARAMS)
+
+    def listing(self, body: bytes) -> list[ListedModel]:
+        return listing(body)
 
 
 CHAT = ChatCodec()

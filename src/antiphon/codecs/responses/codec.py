@@ -1,10 +1,12 @@
 """The codec `responses`: request, answer and refusal put together."""
 
+from antiphon.codecs.listing import listing
 from antiphon.codecs.refusals import refusal
 from antiphon.codecs.responses.answer import StreamParser, WholeParser
 from antiphon.codecs.responses.request import encode
 from antiphon.errors import ProviderError
 from antiphon.ports import Parser
+from antiphon.types.models import ListedModel
 from antiphon.types.profiles import Profile
 from antiphon.types.turns import Turn, UpstreamRequest
 
@@ -20,6 +22,9 @@ class ResponsesCodec:
 
     def refusal(self, status: int, body: bytes, retry_after: float | None) -> ProviderError:
         return refusal(status, body, retry_after)
+
+    def listing(self, body: bytes) -> list[ListedModel]:
+        return listing(body)
 
 
 RESPONSES = ResponsesCodec()
