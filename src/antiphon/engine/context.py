@@ -15,6 +15,7 @@ from antiphon.types.items import (
     FunctionCallOutput,
     Item,
     Message,
+    Reasoning,
 )
 from antiphon.types.kept import Kept
 
@@ -37,15 +38,22 @@ def build(history: Sequence[Kept[Item]], own: Sequence[Kept[Item]]) -> list[Kept
     for item in items:
         paired.append(item)
         view = item.view
+        kind = type(view)
+        if kind is Message or kind is Reasoning:
+            continue  # most items, and none that is paired
         if isinstance(view, _CALLS):
             called.add(view.call_id)
             if view.call_id not in answered:
                 paired.append(_interrupted(view))
         elif isinstance(view, _OUTPUTS) and view.call_id not in called:
-            kind = "custom tool call" if isinstance(view, CustomToolCallOutput) else "function call"
-            text = f"No tool call found for {kind} output with call_id {view.call_id}."
-            raise BadRequest(text, param="input")
+            raise _uncalled(view)
     return paired
+
+
+def _uncalled(output: FunctionCallOutput | CustomToolCallOutput) -> BadRequest:
+    kind = "custom tool call" if isinstance(output, CustomToolCallOutput) else "function call"
+    text = f"No tool call found for {kind} output with call_id {output.call_id}."
+    return BadRequest(text, param="input")
 
 
 def call_ids(items: Iterable[Kept[Item]]) -> list[str]:

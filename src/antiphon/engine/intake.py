@@ -81,14 +81,15 @@ def read_items(given: Sequence[Raw], name: str, longest: int = MAX_TEXT) -> list
     decode = _ITEM.decode
     for index, raw in enumerate(given):
         try:
-            item = Kept(raw, decode(raw))
+            view = decode(raw)
         except _UNREADABLE as error:
-            item = _odd_item(raw, f"{name}[{index}]", error)
+            kept.append(_odd_item(raw, f"{name}[{index}]", error))
+        else:
+            kept.append(Kept(raw, view))
+            if type(view) is AdditionalTools:
+                read_tools(view.tools, f"{name}[{index}].tools")
         if len(raw) > longest:
             _refuse_long_strings(msgspec.json.decode(raw), f"{name}[{index}]", longest)
-        if isinstance(item.view, AdditionalTools):
-            read_tools(item.view.tools, f"{name}[{index}].tools")
-        kept.append(item)
     return kept
 
 

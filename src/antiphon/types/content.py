@@ -7,14 +7,14 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 Detail = Literal["low", "high", "auto", "original"]
 
 
-class InputText(Struct, kw_only=True, frozen=True, tag="input_text"):
+class InputText(Struct, kw_only=True, frozen=True, tag="input_text", gc=False):
     """Text from the client."""
 
     type: ClassVar[str] = "input_text"
     text: str
 
 
-class InputImage(Struct, kw_only=True, frozen=True, tag="input_image"):
+class InputImage(Struct, kw_only=True, frozen=True, tag="input_image", gc=False):
     """An image by URL (also a data URL) or by file id."""
 
     type: ClassVar[str] = "input_image"
@@ -23,7 +23,7 @@ class InputImage(Struct, kw_only=True, frozen=True, tag="input_image"):
     detail: Detail | None = "auto"
 
 
-class InputFile(Struct, kw_only=True, frozen=True, tag="input_file"):
+class InputFile(Struct, kw_only=True, frozen=True, tag="input_file", gc=False):
     """A file as base64 data, by URL or by file id."""
 
     type: ClassVar[str] = "input_file"
@@ -33,21 +33,21 @@ class InputFile(Struct, kw_only=True, frozen=True, tag="input_file"):
     filename: str | None = None
 
 
-class AudioData(Struct, kw_only=True, frozen=True):
+class AudioData(Struct, kw_only=True, frozen=True, gc=False):
     """Base64 audio and its format."""
 
     data: str
     format: Literal["mp3", "wav"]
 
 
-class InputAudio(Struct, kw_only=True, frozen=True, tag="input_audio"):
+class InputAudio(Struct, kw_only=True, frozen=True, tag="input_audio", gc=False):
     """Audio from the client."""
 
     type: ClassVar[str] = "input_audio"
     input_audio: AudioData
 
 
-class TopLogprob(Struct, kw_only=True, frozen=True):
+class TopLogprob(Struct, kw_only=True, frozen=True, gc=False):
     """One alternative at a position, natural logarithm."""
 
     token: str
@@ -55,7 +55,7 @@ class TopLogprob(Struct, kw_only=True, frozen=True):
     bytes: list[int]
 
 
-class Logprob(Struct, kw_only=True, frozen=True):
+class Logprob(Struct, kw_only=True, frozen=True, gc=False):
     """One sampled token with the alternatives that were asked for."""
 
     token: str
@@ -64,7 +64,7 @@ class Logprob(Struct, kw_only=True, frozen=True):
     top_logprobs: list[TopLogprob]
 
 
-class OutputText(Struct, kw_only=True, frozen=True, tag="output_text"):
+class OutputText(Struct, kw_only=True, frozen=True, tag="output_text", gc=False):
     """Text from a model. Annotations are kept as they came: new kinds pass through."""
 
     type: ClassVar[str] = "output_text"
@@ -73,28 +73,28 @@ class OutputText(Struct, kw_only=True, frozen=True, tag="output_text"):
     logprobs: list[Logprob] | UnsetType | None = UNSET
 
 
-class Refusal(Struct, kw_only=True, frozen=True, tag="refusal"):
+class Refusal(Struct, kw_only=True, frozen=True, tag="refusal", gc=False):
     """The model's words for declining."""
 
     type: ClassVar[str] = "refusal"
     refusal: str
 
 
-class ReasoningText(Struct, kw_only=True, frozen=True, tag="reasoning_text"):
+class ReasoningText(Struct, kw_only=True, frozen=True, tag="reasoning_text", gc=False):
     """Raw reasoning of a model."""
 
     type: ClassVar[str] = "reasoning_text"
     text: str
 
 
-class SummaryText(Struct, kw_only=True, frozen=True, tag="summary_text"):
+class SummaryText(Struct, kw_only=True, frozen=True, tag="summary_text", gc=False):
     """A summary of a model's reasoning."""
 
     type: ClassVar[str] = "summary_text"
     text: str
 
 
-class PlainText(Struct, kw_only=True, frozen=True, tag="text"):
+class PlainText(Struct, kw_only=True, frozen=True, tag="text", gc=False):
     """Text of no particular side; seen in stored messages of the API."""
 
     type: ClassVar[str] = "text"

@@ -2,7 +2,7 @@
 
 The Structs here are *views*: typed enough to act on. What a client or an upstream sent is spoken again from
 its own bytes (`Kept`), so a field that is missing here is not lost. Fields that the API always sends have
-values; those that may be absent are UNSET.
+values; those that may be absent are UNSET. They hold nothing that could hold them, hence `gc=False`.
 """
 
 from typing import Annotated, ClassVar, Literal, TypeAlias
@@ -23,7 +23,7 @@ Phase = Literal["commentary", "final_answer"]
 CallId = Annotated[str, Meta(min_length=1, max_length=256)]
 
 
-class Message(Struct, kw_only=True, frozen=True, tag="message"):
+class Message(Struct, kw_only=True, frozen=True, tag="message", gc=False):
     """A message as clients send it; `content` may be a plain string."""
 
     type: ClassVar[str] = "message"
@@ -34,7 +34,7 @@ class Message(Struct, kw_only=True, frozen=True, tag="message"):
     phase: Phase | UnsetType | None = UNSET
 
 
-class OutputMessage(Struct, kw_only=True, frozen=True, tag="message"):
+class OutputMessage(Struct, kw_only=True, frozen=True, tag="message", gc=False):
     """A message as we send it."""
 
     type: ClassVar[str] = "message"
@@ -45,7 +45,7 @@ class OutputMessage(Struct, kw_only=True, frozen=True, tag="message"):
     phase: Phase | UnsetType = UNSET
 
 
-class FunctionCall(Struct, kw_only=True, frozen=True, tag="function_call"):
+class FunctionCall(Struct, kw_only=True, frozen=True, tag="function_call", gc=False):
     """A model's call of a function tool; `arguments` is JSON text, as the model wrote it."""
 
     type: ClassVar[str] = "function_call"
@@ -57,7 +57,7 @@ class FunctionCall(Struct, kw_only=True, frozen=True, tag="function_call"):
     namespace: str | UnsetType | None = UNSET
 
 
-class FunctionCallOutput(Struct, kw_only=True, frozen=True, tag="function_call_output"):
+class FunctionCallOutput(Struct, kw_only=True, frozen=True, tag="function_call_output", gc=False):
     """The client's answer to a function call. An object is accepted and reaches the model as JSON text."""
 
     type: ClassVar[str] = "function_call_output"
@@ -67,7 +67,7 @@ class FunctionCallOutput(Struct, kw_only=True, frozen=True, tag="function_call_o
     status: Status | UnsetType | None = UNSET
 
 
-class CustomToolCall(Struct, kw_only=True, frozen=True, tag="custom_tool_call"):
+class CustomToolCall(Struct, kw_only=True, frozen=True, tag="custom_tool_call", gc=False):
     """A model's call of a freeform tool; `input` is plain text."""
 
     type: ClassVar[str] = "custom_tool_call"
@@ -79,7 +79,7 @@ class CustomToolCall(Struct, kw_only=True, frozen=True, tag="custom_tool_call"):
     status: Status | UnsetType | None = UNSET
 
 
-class CustomToolCallOutput(Struct, kw_only=True, frozen=True, tag="custom_tool_call_output"):
+class CustomToolCallOutput(Struct, kw_only=True, frozen=True, tag="custom_tool_call_output", gc=False):
     """The client's answer to a freeform call."""
 
     type: ClassVar[str] = "custom_tool_call_output"
@@ -88,7 +88,7 @@ class CustomToolCallOutput(Struct, kw_only=True, frozen=True, tag="custom_tool_c
     output: str | list[ToolOutputPart] | JsonObject
 
 
-class Reasoning(Struct, kw_only=True, frozen=True, tag="reasoning"):
+class Reasoning(Struct, kw_only=True, frozen=True, tag="reasoning", gc=False):
     """A model's reasoning: a summary to show, raw text where a model gives it, state to send back."""
 
     type: ClassVar[str] = "reasoning"
@@ -99,14 +99,14 @@ class Reasoning(Struct, kw_only=True, frozen=True, tag="reasoning"):
     status: Status | UnsetType | None = UNSET
 
 
-class ItemReference(Struct, kw_only=True, frozen=True, tag="item_reference"):
+class ItemReference(Struct, kw_only=True, frozen=True, tag="item_reference", gc=False):
     """Stands for an item of any stored response or conversation of the tenant."""
 
     type: ClassVar[str] = "item_reference"
     id: str
 
 
-class AdditionalTools(Struct, kw_only=True, frozen=True, tag="additional_tools"):
+class AdditionalTools(Struct, kw_only=True, frozen=True, tag="additional_tools", gc=False):
     """Tools that are offered from this item on."""
 
     type: ClassVar[str] = "additional_tools"

@@ -1,7 +1,7 @@
 """A turn as the body of `POST /chat/completions`."""
 
-from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -183,7 +183,6 @@ def _custom_format(given: JsonObject) -> JsonObject:
 # -- messages -------------------------------------------------------------------------------------------------
 
 _Output: TypeAlias = FunctionCallOutput | CustomToolCallOutput
-_OUTPUTS = (FunctionCallOutput, CustomToolCallOutput)  # a tuple: matching a union costs three times as much
 _SYSTEM = frozenset({"system", "developer"})
 _ID_LENGTH = 40
 """Characters of a call's id that OpenAI's Chat Completions takes."""
@@ -207,38 +206,30 @@ class _Messages:
         if self.turn.request.instructions:
             self._say(self._system_role("developer"), self.turn.request.instructions)
         for index, item in enumerate(self.turn.items):
-            self._item(index, item)
+            view = item.view
+            if view is None:
+                self._left_out(index, item)
+            else:
+                _SAID[type(view)](self, index, view)
         self._end_group()
         return self.messages
 
-    def _item(self, index: int, item: Kept[Item]) -> None:
-        match item.view:  # what there is most of comes first
-            case FunctionCall() as view:
-                wire = self.box.wire_name(view.name, view.namespace or None)
-                function = _CalledFunction(wire, view.arguments or "{}")
-                self._call(_Call(view.call_id, function=function, type="function"))
-            case FunctionCallOutput() | CustomToolCallOutput():
-                if self.group is not None:
-                    self._end_group()  # which tells all the outputs of its calls
-            case Message(role="assistant") as view:
-                self._assistant(view)
-            case Message() as view:
-                self._end_group()
-                self._message(index, view)
-            case CustomToolCall() as view:
-                self._custom_call(view)
-            case Reasoning() as view:
-                self._reasoned(view)
-            case AdditionalTools() | ItemReference():
-                pass  # the tools are in the toolbox; references were resolved before
-            case None:
-                kind = msgspec.json.decode(item.raw).get("type")
-                self.notes.append(f"{self.turn.path(index)}: {kind} left out, this provider has none")
+    def _left_out(self, index: int, item: Kept[Item]) -> None:
+        kind = msgspec.json.decode(item.raw).get("type")
+        self.notes.append(f"{self.turn.path(index)}: {kind} left out, this provider has none")
+
+    def nothing(self, index: int, view: Item) -> None:
+        """The tools of an item are in the toolbox; references were resolved before."""
 
     def _system_role(self, role: str) -> str:
         return role if role == "user" or (role == "developer" and self.profile.developer_role) else "system"
 
-    def _message(self, index: int, view: Message) -> None:
+    def message(self, index: int, view: Message) -> None:
+        if view.role == "assistant":
+            self._assistant(view)
+            return
+        if self.group is not None:
+            self._end_group()
         self.thought = ""  # of a turn that ended without a word
         role = self._system_role(view.role)
         content = self._content(view.content, index)
@@ -270,13 +261,17 @@ class _Messages:
             self.thought = ""
         return self.group
 
+    def function_call(self, index: int, view: FunctionCall) -> None:
+        wire = self.box.wire_name(view.name, view.namespace or None)
+        self._call(_Call(view.call_id, _CalledFunction(wire, view.arguments or "{}"), None, "function"))
+
     def _call(self, call: _Call) -> None:
         group = self._open_group()
         if group.tool_calls is UNSET:
             group.tool_calls = []
         group.tool_calls.append(call)
 
-    def _custom_call(self, view: CustomToolCall) -> None:
+    def custom_call(self, index: int, view: CustomToolCall) -> None:
         if self.profile.custom_tools and not view.namespace:
             self._call(_Call(view.call_id, custom=_CalledCustom(view.name, view.input), type="custom"))
             return
@@ -284,8 +279,13 @@ class _Messages:
         function = _CalledFunction(wire, freeform_arguments(view.input))
         self._call(_Call(view.call_id, function=function, type="function"))
 
-    def _reasoned(self, view: Reasoning) -> None:
-        self._end_group()
+    def output(self, index: int, view: _Output) -> None:
+        if self.group is not None:
+            self._end_group()  # which tells all the outputs of its calls
+
+    def reasoning(self, index: int, view: Reasoning) -> None:
+        if self.group is not None:
+            self._end_group()
         if self.profile.replay_reasoning != "none":
             self.thought += "".join(part.text for part in view.content or view.summary)
 
@@ -383,12 +383,25 @@ class _Messages:
         return {"type": "file", "file": file}
 
 
+_SAID: Mapping[type[Item], Callable[[_Messages, int, Any], None]] = {
+    Message: _Messages.message,
+    FunctionCall: _Messages.function_call,
+    FunctionCallOutput: _Messages.output,
+    CustomToolCall: _Messages.custom_call,
+    CustomToolCallOutput: _Messages.output,
+    Reasoning: _Messages.reasoning,
+    AdditionalTools: _Messages.nothing,
+    ItemReference: _Messages.nothing,
+}
+"""What each kind of item adds; a look into a table costs a third of what a `match` over the kinds does."""
+
+
 def _outputs(items: Sequence[Kept[Item]]) -> dict[str, list[tuple[int, _Output]]]:
     """Return the outputs by call id, newest first: some clients use an id again each turn."""
     found: dict[str, list[tuple[int, _Output]]] = {}
     for index, item in enumerate(items):
         view = item.view
-        if isinstance(view, _OUTPUTS):
+        if type(view) is FunctionCallOutput or type(view) is CustomToolCallOutput:
             if view.call_id in found:
                 found[view.call_id].insert(0, (index, view))
             else:
