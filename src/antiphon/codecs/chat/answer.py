@@ -99,7 +99,37 @@ class _FlatError(Struct):
     code: Any = None
 
 
+class _OnlyText(Struct, gc=False):
+    """A delta of text and nothing else: what else could be told is null or absent."""
+
+    content: str
+    refusal: None = None
+    reasoning_content: None = None
+    reasoning: None = None
+    thinking: None = None
+    reasoning_details: None = None
+    tool_calls: None = None
+    function_call: None = None
+    annotations: None = None
+
+
+class _OneChoice(Struct, gc=False):
+    delta: _OnlyText
+    error: None = None
+    finish_reason: None = None
+    logprobs: None = None
+
+
+class _TextDocument(Struct, gc=False):
+    """A chunk that is one delta of text: nearly all of a stream, so its type does the looking."""
+
+    choices: tuple[_OneChoice]
+    usage: None = None
+    error: None = None
+
+
 _decode = msgspec.json.Decoder(_Document).decode
+_decode_text = msgspec.json.Decoder(_TextDocument).decode
 _decode_flat = msgspec.json.Decoder(_FlatError).decode
 
 
@@ -294,6 +324,7 @@ class StreamParser(_Answer):
     def __init__(self, sent: UpstreamRequest, profile: Profile) -> None:
         super().__init__(sent, profile)
         self._reader = Reader()
+        self._is_text = False  # the last event was a delta of text
 
     def feed(self, data: bytes) -> list[Chunk]:
         """Return the chunks completed by `data`."""
@@ -316,19 +347,31 @@ class StreamParser(_Answer):
     def _read(self, events: list[bytes], out: list[Chunk]) -> None:
         if self._is_over():
             return
-        has_short_way = self._tags is None
         for data in events:
-            try:
-                document = _decode(data)
-            except UNREADABLE:
-                self._odd_event(data, out)
-            else:
-                if has_short_way and self._said_something and (text := _only_text(document)):
-                    out.append(chunks.Text(text))  # nearly all of a stream
+            if self._is_text:
+                try:
+                    text = _decode_text(data).choices[0].delta.content
+                except UNREADABLE:
+                    self._is_text = False  # something else, which the long way reads
+                else:
+                    if text:
+                        out.append(chunks.Text(text))
                     continue
-                self._document(document, data, out)
+            self._read_any(data, out)
             if self._is_over():
                 return
+
+    def _read_any(self, data: bytes, out: list[Chunk]) -> None:
+        before = len(out)
+        try:
+            document = _decode(data)
+        except UNREADABLE:
+            self._odd_event(data, out)
+            return
+        self._document(document, data, out)
+        if len(out) == before + 1 and self._tags is None and self._said_something:
+            last = out[-1]
+            self._is_text = type(last) is chunks.Text and not last.logprobs  # so is the next one, mostly
 
     def _odd_event(self, data: bytes, out: list[Chunk]) -> None:
         """Take the end of the stream, an event that isn't quite JSON, or one that says nothing."""
@@ -340,19 +383,6 @@ class StreamParser(_Answer):
         except Unreadable:
             if data.strip() not in NOTHING:
                 self._break_off("The provider sent an event that can't be read.")
-
-
-def _only_text(document: _Document) -> str | None:
-    """Return the text of a chunk that holds nothing else."""
-    choices = document.choices
-    if choices is None or len(choices) != 1 or document.usage or document.error:
-        return None
-    choice = choices[0]
-    said = choice.delta
-    if said is None or choice.finish_reason or choice.logprobs or choice.error or type(said.content) is not str:
-        return None
-    more = said.reasoning_content or said.reasoning or said.tool_calls or said.refusal or said.thinking
-    return None if more or said.reasoning_details or said.function_call or said.annotations else said.content
 
 
 class WholeParser(_Answer):
