@@ -6,13 +6,20 @@ usage on any chunk or none, reasoning under four names, a missing `[DONE]`. What
 """
 
 from dataclasses import dataclass, field
-from typing import Any
-
-import msgspec
-from msgspec import Raw, Struct
 
 from antiphon.codecs.chat.think import ThinkTags
-from antiphon.codecs.logprobs import Token, logprobs
+from antiphon.codecs.chat.wire import (
+    CallPiece,
+    Delta,
+    Document,
+    Logprobs,
+    annotation_of,
+    arguments_of,
+    decode,
+    decode_flat,
+    decode_text,
+)
+from antiphon.codecs.logprobs import logprobs
 from antiphon.codecs.lowering import freeform_input
 from antiphon.codecs.mending import UNREADABLE, Unreadable, as_list, as_object, read
 from antiphon.codecs.refusals import reported
@@ -25,8 +32,6 @@ from antiphon.types.content import JsonObject
 from antiphon.types.profiles import Profile
 from antiphon.types.turns import ToolName, UpstreamRequest
 
-_encode = msgspec.json.Encoder().encode
-
 _ENDINGS: dict[str, chunks.Stop] = {
     **dict.fromkeys(
         ("stop", "tool_calls", "function_call", "tool_use", "tooluse", "end_turn", "stop_sequence", "eos", "complete"),
@@ -36,101 +41,6 @@ _ENDINGS: dict[str, chunks.Stop] = {
     **dict.fromkeys(("content_filter", "safety"), chunks.Stop("incomplete", "content_filter")),
 }
 """finish_reason in lower case to the end of a turn, look-alikes' names among them; any other one is a failure."""
-
-
-class _Function(Struct, gc=False):
-    name: str | None = None
-    arguments: str | JsonObject | None = None
-
-
-class _CustomPiece(Struct, gc=False):
-    name: str | None = None
-    input: str | None = None
-
-
-class _CallPiece(Struct, gc=False):
-    index: int | None = None
-    id: str | None = None
-    function: _Function | None = None
-    custom: _CustomPiece | None = None
-
-
-class _Delta(Struct, gc=False):
-    """A streamed delta, or the whole message of an answer that is not streamed: the fields are the same."""
-
-    content: str | list[JsonObject] | None = None
-    refusal: str | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
-    thinking: str | None = None
-    reasoning_details: list[JsonObject] | None = None
-    tool_calls: list[_CallPiece] | None = None
-    function_call: _Function | None = None
-    annotations: list[JsonObject] | None = None
-
-
-class _Logprobs(Struct, gc=False):
-    content: list[Token] | None = None
-
-
-class _Choice(Struct, gc=False):
-    error: Any = None
-    delta: _Delta | None = None
-    message: _Delta | None = None
-    finish_reason: str | None = None
-    logprobs: _Logprobs | None = None
-
-
-class _Document(Struct, gc=False):
-    """A chunk, or the whole answer."""
-
-    choices: list[_Choice] | None = None
-    usage: JsonObject | None = None
-    error: Any = None
-    service_tier: str | None = None
-
-
-class _FlatError(Struct):
-    """An error without its envelope, as some servers send it in the place of a chunk."""
-
-    object: Any = None
-    type: Any = None
-    message: Any = None
-    code: Any = None
-
-
-class _OnlyText(Struct, gc=False):
-    """A delta of text and nothing else: what else could be told is null or absent."""
-
-    content: str
-    refusal: None = None
-    reasoning_content: None = None
-    reasoning: None = None
-    thinking: None = None
-    reasoning_details: None = None
-    tool_calls: None = None
-    function_call: None = None
-    annotations: None = None
-
-
-class _OneChoice(Struct, gc=False):
-    delta: _OnlyText
-    error: None = None
-    finish_reason: None = None
-    logprobs: None = None
-
-
-class _TextDocument(Struct, gc=False):
-    """A chunk that is one delta of text: nearly all of a stream, so its type does the looking."""
-
-    choices: tuple[_OneChoice]
-    usage: None = None
-    error: None = None
-
-
-_decode = msgspec.json.Decoder(_Document).decode
-_decode_text = msgspec.json.Decoder(_TextDocument).decode
-_decode_flat = msgspec.json.Decoder(_FlatError).decode
 
 
 @dataclass(slots=True)
@@ -160,12 +70,12 @@ class _Answer:
         self._said_something = False
         self._stopped = False
 
-    def _document(self, document: _Document, data: bytes, out: list[Chunk]) -> None:
+    def _document(self, document: Document, data: bytes, out: list[Chunk]) -> None:
         if document.error:
             self.failure = reported(document.error)
             return
         if not document.choices and document.usage is None:
-            flat = read(_decode_flat, data)
+            flat = read(decode_flat, data)
             if flat.object == "error" or flat.type == "error":
                 self.failure = reported({"message": flat.message, "code": flat.code, "type": flat.type})
                 return
@@ -180,7 +90,7 @@ class _Answer:
         if document.usage and (used := chat_usage(document.usage)):
             out.append(chunks.Used(used, document.service_tier))
 
-    def _said(self, said: _Delta, given: _Logprobs | None, out: list[Chunk]) -> None:
+    def _said(self, said: Delta, given: Logprobs | None, out: list[Chunk]) -> None:
         if thought := self._thought(said):
             self._reason(thought, out)
         if said.content:
@@ -189,17 +99,17 @@ class _Answer:
             self._said_something = True
             out.append(chunks.Refused(said.refusal))
         if said.annotations:
-            out += [chunks.Annotated(_annotation(annotation)) for annotation in said.annotations]
+            out += [chunks.Annotated(annotation_of(annotation)) for annotation in said.annotations]
         for piece in said.tool_calls or ():
             self._has_calls = True
             self._call_piece(piece, out)
         if said.function_call is not None and not self._has_calls:
             # the older field; llama-cpp-python fills both with the same call (seen 2026-11-21)
-            self._call_piece(_CallPiece(0, None, said.function_call), out)
+            self._call_piece(CallPiece(0, None, said.function_call), out)
 
     # text and reasoning
 
-    def _content(self, content: str | list[JsonObject], given: _Logprobs | None, out: list[Chunk]) -> None:
+    def _content(self, content: str | list[JsonObject], given: Logprobs | None, out: list[Chunk]) -> None:
         if isinstance(content, str):
             if self._tags is not None:
                 for is_thought, text in self._tags.feed(content):
@@ -214,7 +124,7 @@ class _Answer:
             elif isinstance(part.get("text"), str):
                 self._text(part["text"], None, out)
 
-    def _text(self, text: str, given: _Logprobs | None, out: list[Chunk]) -> None:
+    def _text(self, text: str, given: Logprobs | None, out: list[Chunk]) -> None:
         if not self._said_something:
             self._said_something = bool(text.strip())
         out.append(chunks.Text(text, logprobs(given.content or ())) if given else chunks.Text(text))
@@ -224,7 +134,7 @@ class _Answer:
             self._said_something = True
             out.append(chunks.Summarized(text) if self._sent.summarize else chunks.Thought(text))
 
-    def _thought(self, said: _Delta) -> str:
+    def _thought(self, said: Delta) -> str:
         """Return the reasoning of one field: servers that fill two of them repeat the same text."""
         for name in ("reasoning_content", "reasoning", "thinking"):
             text: str | None = getattr(said, name)
@@ -238,13 +148,13 @@ class _Answer:
 
     # calls
 
-    def _call_piece(self, piece: _CallPiece, out: list[Chunk]) -> None:
+    def _call_piece(self, piece: CallPiece, out: list[Chunk]) -> None:
         given = piece.function or piece.custom
         name = (given.name if given else None) or ""
         call = self._call_of(piece, name)
         if not call.name and name:
             call.name = name
-        text = piece.custom.input if piece.custom else _arguments(piece.function)
+        text = piece.custom.input if piece.custom else arguments_of(piece.function)
         if text:
             call.held.append(text)
         if call.name and not call.is_open:
@@ -253,7 +163,7 @@ class _Answer:
             out += [chunks.CallDelta(call.key, held) for held in call.held]
             call.held.clear()
 
-    def _call_of(self, piece: _CallPiece, name: str) -> _Call:
+    def _call_of(self, piece: CallPiece, name: str) -> _Call:
         """Return the call that a piece belongs to: a new id or another name opens a new one."""
         call = self._by_index.get(piece.index) if piece.index is not None else None
         if call is None and piece.index is None:
@@ -350,7 +260,7 @@ class StreamParser(_Answer):
         for data in events:
             if self._is_text:
                 try:
-                    text = _decode_text(data).choices[0].delta.content
+                    text = decode_text(data).choices[0].delta.content
                 except UNREADABLE:
                     self._is_text = False  # something else, which the long way reads
                 else:
@@ -364,7 +274,7 @@ class StreamParser(_Answer):
     def _read_any(self, data: bytes, out: list[Chunk]) -> None:
         before = len(out)
         try:
-            document = _decode(data)
+            document = decode(data)
         except UNREADABLE:
             self._odd_event(data, out)
             return
@@ -379,7 +289,7 @@ class StreamParser(_Answer):
             self._end(out)
             return
         try:
-            self._document(read(_decode, data), data, out)
+            self._document(read(decode, data), data, out)
         except Unreadable:
             if data.strip() not in NOTHING:
                 self._break_off("The provider sent an event that can't be read.")
@@ -402,23 +312,10 @@ class WholeParser(_Answer):
         out: list[Chunk] = []
         data = b"".join(self._pieces).removeprefix(b"\xef\xbb\xbf")
         try:
-            document = read(_decode, data)
+            document = read(decode, data)
         except Unreadable:
             self._break_off("The provider's answer can't be read.")
             return out
         self._document(document, data, out)
         self._end(out)
         return out
-
-
-def _arguments(function: _Function | None) -> str | None:
-    """Return a piece of arguments as text; some servers send the parsed object."""
-    given = function.arguments if function else None
-    return _encode(given).decode() if isinstance(given, dict) else given
-
-
-def _annotation(given: JsonObject) -> Raw:
-    """Return a chat annotation as the Responses API nests it: `url_citation` flat."""
-    kind = given.get("type")
-    inner = given.get(kind) if isinstance(kind, str) else None
-    return Raw(_encode({"type": kind, **inner} if isinstance(inner, dict) else given))

@@ -1,40 +1,13 @@
 """A turn as the body of `POST /chat/completions`."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, TypeAlias
-
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct
 
-from antiphon.codecs.demands import check, check_part, hints, wants_logprobs
-from antiphon.codecs.lowering import Forced, Toolbox, choose, freeform_arguments, lower, short_id, tool_format
+from antiphon.codecs.chat.messages import Messages, Sent
+from antiphon.codecs.demands import check, hints, wants_logprobs
+from antiphon.codecs.lowering import Forced, Toolbox, choose, lower, tool_format
 from antiphon.errors import Unsupported
-from antiphon.types.content import (
-    InputAudio,
-    InputFile,
-    InputImage,
-    InputText,
-    JsonObject,
-    MessagePart,
-    OutputText,
-    PlainText,
-    ReasoningText,
-    Refusal,
-    SummaryText,
-    ToolOutputPart,
-)
-from antiphon.types.items import (
-    AdditionalTools,
-    CustomToolCall,
-    CustomToolCallOutput,
-    FunctionCall,
-    FunctionCallOutput,
-    Item,
-    ItemReference,
-    Message,
-    Reasoning,
-)
-from antiphon.types.kept import Kept
+from antiphon.types.content import JsonObject
 from antiphon.types.profiles import Profile
 from antiphon.types.responses import CreateResponse, JsonObjectFormat, JsonSchemaFormat, Text, TextFormat
 from antiphon.types.turns import Turn, UpstreamRequest
@@ -42,38 +15,9 @@ from antiphon.types.turns import Turn, UpstreamRequest
 _encode = msgspec.json.Encoder().encode
 
 
-class _CalledFunction(Struct, gc=False):
-    name: str
-    arguments: str
-
-
-class _CalledCustom(Struct, gc=False):
-    name: str
-    input: str
-
-
-class _Call(Struct, omit_defaults=True, gc=False):
-    id: str
-    function: _CalledFunction | None = None
-    custom: _CalledCustom | None = None
-    type: Literal["function", "custom", ""] = ""
-
-
-class _Sent(Struct, gc=False):
-    """One chat message. `content` is always sent, also as null."""
-
-    role: str
-    content: str | list[JsonObject] | None
-    tool_calls: list[_Call] | UnsetType = UNSET
-    tool_call_id: str | UnsetType = UNSET
-    refusal: str | UnsetType = UNSET
-    reasoning_content: str | UnsetType = UNSET
-    reasoning: str | UnsetType = UNSET
-
-
 class _Body(Struct, omit_defaults=True):
     model: str
-    messages: list[_Sent]
+    messages: list[Sent]
     stream: bool = False
     stream_options: JsonObject | None = None
     max_tokens: int | None = None
@@ -103,7 +47,7 @@ def encode(turn: Turn, profile: Profile) -> UpstreamRequest:
     check(request, profile)
     box = lower(turn, profile)
     notes = list(box.notes)
-    body = _Body(model=turn.model, messages=_Messages(turn, profile, box, notes).all(), stream=turn.stream)
+    body = _Body(model=turn.model, messages=Messages(turn, profile, box, notes).all(), stream=turn.stream)
     if turn.stream and profile.stream_usage:
         body.stream_options = {"include_usage": True}
     _sampling(body, request, profile)
@@ -178,240 +122,3 @@ def _custom_format(given: JsonObject) -> JsonObject:
     if given.get("type") != "grammar":
         return given
     return {"type": "grammar", "grammar": {key: given[key] for key in ("syntax", "definition") if key in given}}
-
-
-# -- messages -------------------------------------------------------------------------------------------------
-
-_Output: TypeAlias = FunctionCallOutput | CustomToolCallOutput
-_SYSTEM = frozenset({"system", "developer"})
-_ID_LENGTH = 40
-"""Characters of a call's id that OpenAI's Chat Completions takes."""
-
-
-class _Messages:
-    """Builds the messages of one turn: calls grouped, each group followed by all of its outputs."""
-
-    def __init__(self, turn: Turn, profile: Profile, box: Toolbox, notes: list[str]) -> None:
-        self.turn = turn
-        self.profile = profile
-        self.box = box
-        self.notes = notes
-        self.messages: list[_Sent] = []
-        self.thought = ""
-        self.group: _Sent | None = None
-        self.outputs = _outputs(turn.items)
-        self.call_ids: set[str] = set()
-
-    def all(self) -> list[_Sent]:
-        if self.turn.request.instructions:
-            self._say(self._system_role("developer"), self.turn.request.instructions)
-        for index, item in enumerate(self.turn.items):
-            view = item.view
-            if view is None:
-                self._left_out(index, item)
-            else:
-                _SAID[type(view)](self, index, view)
-        self._end_group()
-        return self.messages
-
-    def _left_out(self, index: int, item: Kept[Item]) -> None:
-        kind = msgspec.json.decode(item.raw).get("type")
-        self.notes.append(f"{self.turn.path(index)}: {kind} left out, this provider has none")
-
-    def nothing(self, index: int, view: Item) -> None:
-        """The tools of an item are in the toolbox; references were resolved before."""
-
-    def _system_role(self, role: str) -> str:
-        return role if role == "user" or (role == "developer" and self.profile.developer_role) else "system"
-
-    def message(self, index: int, view: Message) -> None:
-        if view.role == "assistant":
-            self._assistant(view)
-            return
-        if self.group is not None:
-            self._end_group()
-        self.thought = ""  # of a turn that ended without a word
-        role = self._system_role(view.role)
-        content = self._content(view.content, index)
-        if role != "user" and not self.profile.mid_system and any(sent.role not in _SYSTEM for sent in self.messages):
-            role, mark = "user", f"[{view.role} message]"
-            content = f"{mark}\n{content}" if isinstance(content, str) else [{"type": "text", "text": mark}, *content]
-        self._say(role, content)
-
-    def _say(self, role: str, content: str | list[JsonObject] | None) -> None:
-        self.messages.append(_Sent(role, content))
-
-    # an assistant's text and the calls behind it are one message
-
-    def _assistant(self, view: Message) -> None:
-        if self.group is not None and self.group.tool_calls is not UNSET:
-            self._end_group()
-        text, refusal = _assistant_words(view.content)
-        group = self._open_group()
-        if text:
-            group.content = f"{group.content}\n\n{text}" if group.content else text
-        if refusal:
-            group.refusal = refusal
-
-    def _open_group(self) -> _Sent:
-        if self.group is None:
-            self.group = _Sent("assistant", None)
-            if self.thought:
-                setattr(self.group, self.profile.replay_reasoning, self.thought)
-            self.thought = ""
-        return self.group
-
-    def function_call(self, index: int, view: FunctionCall) -> None:
-        wire = self.box.wire_name(view.name, view.namespace or None)
-        self._call(_Call(view.call_id, _CalledFunction(wire, view.arguments or "{}"), None, "function"))
-
-    def _call(self, call: _Call) -> None:
-        group = self._open_group()
-        if group.tool_calls is UNSET:
-            group.tool_calls = []
-        group.tool_calls.append(call)
-
-    def custom_call(self, index: int, view: CustomToolCall) -> None:
-        if self.profile.custom_tools and not view.namespace:
-            self._call(_Call(view.call_id, custom=_CalledCustom(view.name, view.input), type="custom"))
-            return
-        wire = self.box.wire_name(view.name, view.namespace or None)
-        function = _CalledFunction(wire, freeform_arguments(view.input))
-        self._call(_Call(view.call_id, function=function, type="function"))
-
-    def output(self, index: int, view: _Output) -> None:
-        if self.group is not None:
-            self._end_group()  # which tells all the outputs of its calls
-
-    def reasoning(self, index: int, view: Reasoning) -> None:
-        if self.group is not None:
-            self._end_group()
-        if self.profile.replay_reasoning != "none":
-            self.thought += "".join(part.text for part in view.content or view.summary)
-
-    def _end_group(self) -> None:
-        group, self.group = self.group, None
-        if group is None:
-            return
-        if group.content is None and (not self.profile.null_content or group.tool_calls is UNSET):
-            group.content = ""
-        if group.tool_calls is UNSET:
-            group.reasoning_content = group.reasoning = UNSET  # wanted back only with calls
-            if group.content == "" and group.refusal is UNSET:
-                return
-        self.messages.append(group)
-        pictures: list[JsonObject] = []
-        for call in group.tool_calls or ():
-            found = self.outputs.get(call.id)
-            call.id = self._wire_id(call.id)
-            if found:
-                pictures += self._tool_message(call.id, *found.pop())
-        if pictures:
-            self._say("user", pictures)
-
-    def _wire_id(self, call_id: str) -> str:
-        """Return an id for a call that any server takes and that no call before it has."""
-        wire = short_id(call_id, _ID_LENGTH)
-        if wire in self.call_ids:
-            wire = short_id(f"{call_id}.{len(self.call_ids)}", _ID_LENGTH)
-        self.call_ids.add(wire)
-        return wire
-
-    def _tool_message(self, call_id: str, index: int, view: _Output) -> Sequence[JsonObject]:
-        """Add a tool's message and return the parts that only a user's message can hold."""
-        output = view.output
-        if isinstance(output, dict):
-            output = _encode(output).decode()
-        pictures: list[JsonObject] = []
-        if not isinstance(output, str):
-            path = f"{self.turn.path(index)}.output"
-            parts = [self._part(part, f"{path}[{place}]") for place, part in enumerate(output)]
-            pictures = [part for part in parts if part["type"] != "text"]
-            output = "\n".join(part["text"] for part in parts if part["type"] == "text")
-            if pictures:
-                pictures.insert(0, {"type": "text", "text": f"[output of tool call {call_id}]"})
-        self.messages.append(_Sent("tool", output, tool_call_id=call_id))
-        return pictures
-
-    # content
-
-    def _content(self, content: str | Sequence[MessagePart], place: int) -> str | list[JsonObject]:
-        """Return content as a plain string where it is all text: not every server takes a list."""
-        if isinstance(content, str):
-            return content
-        if len(content) == 1 and isinstance(content[0], InputText):
-            return content[0].text
-        path = f"{self.turn.path(place)}.content"
-        parts = [self._part(part, f"{path}[{index}]") for index, part in enumerate(content)]
-        if all(part["type"] == "text" for part in parts):
-            return "\n".join(part["text"] for part in parts)
-        return parts
-
-    def _part(self, part: MessagePart | ToolOutputPart, path: str) -> JsonObject:
-        check_part(part, self.profile, path)
-        match part:
-            case InputText(text=text) | OutputText(text=text) | PlainText(text=text):
-                return {"type": "text", "text": text}
-            case SummaryText(text=text) | ReasoningText(text=text):
-                return {"type": "text", "text": text}
-            case Refusal(refusal=text):
-                return {"type": "text", "text": text}
-            case InputImage():
-                return self._image(part, path)
-            case InputFile():
-                return self._file(part, path)
-            case InputAudio(input_audio=audio):
-                return {"type": "input_audio", "input_audio": {"data": audio.data, "format": audio.format}}
-
-    def _image(self, part: InputImage, path: str) -> JsonObject:
-        if part.image_url is None:
-            raise Unsupported("This server stores no files yet; send image_url instead.", param=f"{path}.file_id")
-        image: JsonObject = {"url": part.image_url}
-        if part.detail in {"low", "high"}:
-            image["detail"] = part.detail
-        elif part.detail == "original":
-            image["detail"] = "high"
-        return {"type": "image_url", "image_url": image}
-
-    def _file(self, part: InputFile, path: str) -> JsonObject:
-        if part.file_data is None:
-            field = "file_url" if part.file_url else "file_id"
-            raise Unsupported("Only file_data is available with this provider.", param=f"{path}.{field}")
-        file: JsonObject = {"file_data": part.file_data}
-        if part.filename is not None:
-            file["filename"] = part.filename
-        return {"type": "file", "file": file}
-
-
-_SAID: Mapping[type[Item], Callable[[_Messages, int, Any], None]] = {
-    Message: _Messages.message,
-    FunctionCall: _Messages.function_call,
-    FunctionCallOutput: _Messages.output,
-    CustomToolCall: _Messages.custom_call,
-    CustomToolCallOutput: _Messages.output,
-    Reasoning: _Messages.reasoning,
-    AdditionalTools: _Messages.nothing,
-    ItemReference: _Messages.nothing,
-}
-"""What each kind of item adds; a look into a table costs a third of what a `match` over the kinds does."""
-
-
-def _outputs(items: Sequence[Kept[Item]]) -> dict[str, list[tuple[int, _Output]]]:
-    """Return the outputs by call id, newest first: some clients use an id again each turn."""
-    found: dict[str, list[tuple[int, _Output]]] = {}
-    for index, item in enumerate(items):
-        view = item.view
-        if type(view) is FunctionCallOutput or type(view) is CustomToolCallOutput:
-            if view.call_id in found:
-                found[view.call_id].insert(0, (index, view))
-            else:
-                found[view.call_id] = [(index, view)]
-    return found
-
-
-def _assistant_words(content: str | Sequence[MessagePart]) -> tuple[str, str]:
-    """Return text and refusal of an assistant's message."""
-    if isinstance(content, str):
-        return content, ""
-    text = "".join(part.text for part in content if isinstance(part, OutputText | InputText | PlainText))
-    return text, "".join(part.refusal for part in content if isinstance(part, Refusal))
