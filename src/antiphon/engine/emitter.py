@@ -98,9 +98,9 @@ class Emitter:
         self._started = True
         self._ready = self.response.status != "queued"
         self.response = self._noted(self.response)
-        first = events.Created(sequence_number=self._number(), response=self.response)
+        first = events.Created(self._number(), self.response)
         kind = events.Queued if self.response.status == "queued" else events.InProgress
-        return [first, kind(sequence_number=self._number(), response=self.response)]
+        return [first, kind(self._number(), self.response)]
 
     def begin(self) -> list[Event]:
         """Take a queued response to in_progress; none when it is already."""
@@ -109,7 +109,7 @@ class Emitter:
         opening = self.start()
         self._ready = True
         self.response = _replace(self.response, status="in_progress")
-        return [*opening, events.InProgress(sequence_number=self._number(), response=self.response)]
+        return [*opening, events.InProgress(self._number(), self.response)]
 
     def add(self, said: Sequence[Chunk]) -> list[Event]:
         """Return the events that `said` makes, opening events first when they are still owed."""
@@ -148,7 +148,7 @@ class Emitter:
         )
         kinds: dict[str, type[Terminal]] = {"completed": events.Completed, "incomplete": events.Incomplete}
         kind = kinds.get(stop.status, events.Failed)
-        out.append(kind(sequence_number=self._number(), response=self.response))
+        out.append(kind(self._number(), self.response))
         return out
 
     def fail(self, error: AntiphonError) -> list[Event]:
@@ -160,7 +160,7 @@ class Emitter:
         cause = ResponseError(code=error.response_code, message=error.message)
         if self.response.is_terminal:
             self._end(status="failed", completed_at=None, incomplete_details=None, error=cause)
-            return [events.Failed(sequence_number=self._next - 1, response=self.response)]
+            return [events.Failed(self._next - 1, self.response)]
         self.stop = chunks.Stop("failed", error=cause)
         return self.finish(now=0)
 
@@ -172,7 +172,7 @@ class Emitter:
         self._close_all(out, cut=True)
         self._end(status=status, usage=self.usage or estimate)
         kind = events.Incomplete if status == "incomplete" else events.Failed
-        out.append(kind(sequence_number=self._number(), response=self.response))
+        out.append(kind(self._number(), self.response))
         return out
 
     def _end(self, **changes: object) -> None:
@@ -258,15 +258,7 @@ class Emitter:
         if not isinstance(message, OpenMessage) or message.kind != "refusal":
             message = self._open_part("refusal", out)
         message.pieces.append(text)
-        out.append(
-            events.RefusalDelta(
-                sequence_number=self._number(),
-                item_id=message.id,
-                output_index=message.index,
-                content_index=message.content_index,
-                delta=text,
-            )
-        )
+        out.append(events.RefusalDelta(self._number(), message.id, message.index, message.content_index, text))
 
     def _annotated(self, annotation: Raw, out: list[Event]) -> None:
         message = self._open
@@ -275,12 +267,12 @@ class Emitter:
         message.annotations.append(annotation)
         out.append(
             events.AnnotationAdded(
-                sequence_number=self._number(),
-                item_id=message.id,
-                output_index=message.index,
-                content_index=message.content_index,
-                annotation_index=len(message.annotations) - 1,
-                annotation=annotation,
+                self._number(),
+                message.id,
+                message.index,
+                message.content_index,
+                len(message.annotations) - 1,
+                annotation,
             )
         )
 
@@ -300,15 +292,7 @@ class Emitter:
         self._blank = _NOTHING
         message.kind = "refusal" if kind == "refusal" else "text"
         empty = Refusal(refusal="") if kind == "refusal" else OutputText(text="", logprobs=[])
-        out.append(
-            events.PartAdded(
-                sequence_number=self._number(),
-                item_id=message.id,
-                output_index=message.index,
-                content_index=message.content_index,
-                part=empty,
-            )
-        )
+        out.append(events.PartAdded(self._number(), message.id, message.index, message.content_index, empty))
         return message
 
     def _end_message_part(self, message: OpenMessage, out: list[Event]) -> None:
@@ -316,34 +300,11 @@ class Emitter:
         part = message.end_part()
         if isinstance(part, OutputText):
             out.append(
-                events.TextDone(
-                    sequence_number=self._number(),
-                    item_id=message.id,
-                    output_index=message.index,
-                    content_index=place,
-                    text=part.text,
-                    logprobs=part.logprobs or [],
-                )
+                events.TextDone(self._number(), message.id, message.index, place, part.text, part.logprobs or [])
             )
         else:
-            out.append(
-                events.RefusalDone(
-                    sequence_number=self._number(),
-                    item_id=message.id,
-                    output_index=message.index,
-                    content_index=place,
-                    refusal=part.refusal,
-                )
-            )
-        out.append(
-            events.PartDone(
-                sequence_number=self._number(),
-                item_id=message.id,
-                output_index=message.index,
-                content_index=place,
-                part=part,
-            )
-        )
+            out.append(events.RefusalDone(self._number(), message.id, message.index, place, part.refusal))
+        out.append(events.PartDone(self._number(), message.id, message.index, place, part))
 
     # -- reasoning --------------------------------------------------------------------------------------------
 
@@ -356,23 +317,11 @@ class Emitter:
             thinking.kind = "text"
             out.append(
                 events.PartAdded(
-                    sequence_number=self._number(),
-                    item_id=thinking.id,
-                    output_index=thinking.index,
-                    content_index=len(thinking.content),
-                    part=ReasoningText(text=""),
+                    self._number(), thinking.id, thinking.index, len(thinking.content), ReasoningText(text="")
                 )
             )
         thinking.pieces.append(text)
-        out.append(
-            events.ReasoningDelta(
-                sequence_number=self._number(),
-                item_id=thinking.id,
-                output_index=thinking.index,
-                content_index=len(thinking.content),
-                delta=text,
-            )
-        )
+        out.append(events.ReasoningDelta(self._number(), thinking.id, thinking.index, len(thinking.content), text))
 
     def _summarized(self, chunk: chunks.Summarized, out: list[Event]) -> None:
         if not chunk.text:
@@ -383,23 +332,11 @@ class Emitter:
             thinking.kind, thinking.part = "summary", chunk.part
             out.append(
                 events.SummaryPartAdded(
-                    sequence_number=self._number(),
-                    item_id=thinking.id,
-                    output_index=thinking.index,
-                    summary_index=len(thinking.summary),
-                    part=SummaryText(text=""),
+                    self._number(), thinking.id, thinking.index, len(thinking.summary), SummaryText(text="")
                 )
             )
         thinking.pieces.append(chunk.text)
-        out.append(
-            events.SummaryDelta(
-                sequence_number=self._number(),
-                item_id=thinking.id,
-                output_index=thinking.index,
-                summary_index=len(thinking.summary),
-                delta=chunk.text,
-            )
-        )
+        out.append(events.SummaryDelta(self._number(), thinking.id, thinking.index, len(thinking.summary), chunk.text))
 
     def _thought_state(self, state: str, out: list[Event]) -> None:
         thinking = self._reasoning(out)
@@ -422,44 +359,12 @@ class Emitter:
         part = thinking.end_part()
         if isinstance(part, SummaryText):
             place = len(thinking.summary) - 1
-            out.append(
-                events.SummaryDone(
-                    sequence_number=self._number(),
-                    item_id=thinking.id,
-                    output_index=thinking.index,
-                    summary_index=place,
-                    text=part.text,
-                )
-            )
-            out.append(
-                events.SummaryPartDone(
-                    sequence_number=self._number(),
-                    item_id=thinking.id,
-                    output_index=thinking.index,
-                    summary_index=place,
-                    part=part,
-                )
-            )
+            out.append(events.SummaryDone(self._number(), thinking.id, thinking.index, place, part.text))
+            out.append(events.SummaryPartDone(self._number(), thinking.id, thinking.index, place, part))
             return
         place = len(thinking.content) - 1
-        out.append(
-            events.ReasoningDone(
-                sequence_number=self._number(),
-                item_id=thinking.id,
-                output_index=thinking.index,
-                content_index=place,
-                text=part.text,
-            )
-        )
-        out.append(
-            events.PartDone(
-                sequence_number=self._number(),
-                item_id=thinking.id,
-                output_index=thinking.index,
-                content_index=place,
-                part=part,
-            )
-        )
+        out.append(events.ReasoningDone(self._number(), thinking.id, thinking.index, place, part.text))
+        out.append(events.PartDone(self._number(), thinking.id, thinking.index, place, part))
 
     # -- calls ------------------------------------------------------------------------------------------------
 
@@ -488,7 +393,7 @@ class Emitter:
             return
         call.pieces.append(text)
         kind = events.CustomInputDelta if call.opened.custom else events.ArgumentsDelta
-        out.append(kind(sequence_number=self._number(), item_id=call.id, output_index=call.index, delta=text))
+        out.append(kind(self._number(), call.id, call.index, text))
 
     def _close_call(self, key: Key, out: list[Event], status: str) -> None:
         call = self._calls.get(key)
@@ -501,24 +406,9 @@ class Emitter:
         del self._calls[key]
         item = call.item("completed" if status == "completed" else "incomplete")
         if call.opened.custom:
-            out.append(
-                events.CustomInputDone(
-                    sequence_number=self._number(),
-                    item_id=call.id,
-                    output_index=call.index,
-                    input=text,
-                )
-            )
+            out.append(events.CustomInputDone(self._number(), call.id, call.index, text))
         else:
-            out.append(
-                events.ArgumentsDone(
-                    sequence_number=self._number(),
-                    item_id=call.id,
-                    output_index=call.index,
-                    name=call.opened.name,
-                    arguments=text,
-                )
-            )
+            out.append(events.ArgumentsDone(self._number(), call.id, call.index, call.opened.name, text))
         self._finished(call.id, call.index, Raw(_encode(item)), None, out)
 
     # -- items that are only passed on ------------------------------------------------------------------------
@@ -538,7 +428,7 @@ class Emitter:
         passed = OpenPassed(identity, index, kind, call_id, self._renamed.get(call_id, call_id), fields)
         self._calls[key] = passed
         item = Raw(_encode(passed.ours(fields)))
-        out.append(events.ItemAdded(sequence_number=self._number(), output_index=index, item=item))
+        out.append(events.ItemAdded(self._number(), index, item))
         return passed
 
     def _passed_news(self, news: chunks.ItemNews, out: list[Event]) -> None:
@@ -578,11 +468,11 @@ class Emitter:
         return item_id(PREFIXES.get(kind, "item"), self.response.id, "o", index), index
 
     def _added(self, index: int, item: OutputItem, out: list[Event]) -> None:
-        out.append(events.ItemAdded(sequence_number=self._number(), output_index=index, item=Raw(_encode(item))))
+        out.append(events.ItemAdded(self._number(), index, Raw(_encode(item))))
 
     def _finished(self, identity: str, index: int, shown: Raw, stored: Raw | None, out: list[Event]) -> None:
         self._done[index] = (identity, shown, stored or shown)
-        out.append(events.ItemDone(sequence_number=self._number(), output_index=index, item=shown))
+        out.append(events.ItemDone(self._number(), index, shown))
 
     def _break(self, out: list[Event], *, whole_item: bool, phase: Phase | None) -> None:
         opened = self._open

@@ -2,6 +2,9 @@
 
 There is no `error` event: its two published shapes exclude each other (`docs/decisions/`), and a failure is told
 by `response.failed`.
+
+Made by position, in one order: the number, the item and its places, then what is said. A stream makes them by the
+thousand, and names would cost more than the event.
 """
 
 from collections.abc import Sequence
@@ -13,7 +16,7 @@ from antiphon.types.content import Logprob, OutputText, ReasoningText, Refusal, 
 from antiphon.types.responses import Response
 
 
-class Created(Struct, kw_only=True, frozen=True, tag="response.created"):
+class Created(Struct, frozen=True, gc=False, tag="response.created"):
     """The first event of every stream."""
 
     type: ClassVar[str] = "response.created"
@@ -21,7 +24,7 @@ class Created(Struct, kw_only=True, frozen=True, tag="response.created"):
     response: Response
 
 
-class Queued(Struct, kw_only=True, frozen=True, tag="response.queued"):
+class Queued(Struct, frozen=True, gc=False, tag="response.queued"):
     """A background response waits for a runner."""
 
     type: ClassVar[str] = "response.queued"
@@ -29,7 +32,7 @@ class Queued(Struct, kw_only=True, frozen=True, tag="response.queued"):
     response: Response
 
 
-class InProgress(Struct, kw_only=True, frozen=True, tag="response.in_progress"):
+class InProgress(Struct, frozen=True, gc=False, tag="response.in_progress"):
     """The run has begun."""
 
     type: ClassVar[str] = "response.in_progress"
@@ -37,7 +40,7 @@ class InProgress(Struct, kw_only=True, frozen=True, tag="response.in_progress"):
     response: Response
 
 
-class Completed(Struct, kw_only=True, frozen=True, tag="response.completed"):
+class Completed(Struct, frozen=True, gc=False, tag="response.completed"):
     """The last event of a run that did what was asked."""
 
     type: ClassVar[str] = "response.completed"
@@ -45,7 +48,7 @@ class Completed(Struct, kw_only=True, frozen=True, tag="response.completed"):
     response: Response
 
 
-class Incomplete(Struct, kw_only=True, frozen=True, tag="response.incomplete"):
+class Incomplete(Struct, frozen=True, gc=False, tag="response.incomplete"):
     """The last event of a run that was cut short."""
 
     type: ClassVar[str] = "response.incomplete"
@@ -53,7 +56,7 @@ class Incomplete(Struct, kw_only=True, frozen=True, tag="response.incomplete"):
     response: Response
 
 
-class Failed(Struct, kw_only=True, frozen=True, tag="response.failed"):
+class Failed(Struct, frozen=True, gc=False, tag="response.failed"):
     """The last event of a run that failed, or was cancelled (then `response.status` says so)."""
 
     type: ClassVar[str] = "response.failed"
@@ -61,7 +64,7 @@ class Failed(Struct, kw_only=True, frozen=True, tag="response.failed"):
     response: Response
 
 
-class ItemAdded(Struct, kw_only=True, frozen=True, tag="response.output_item.added"):
+class ItemAdded(Struct, frozen=True, gc=False, tag="response.output_item.added"):
     """An item begins; the ids it has now are final."""
 
     type: ClassVar[str] = "response.output_item.added"
@@ -70,7 +73,7 @@ class ItemAdded(Struct, kw_only=True, frozen=True, tag="response.output_item.add
     item: Raw
 
 
-class ItemDone(Struct, kw_only=True, frozen=True, tag="response.output_item.done"):
+class ItemDone(Struct, frozen=True, gc=False, tag="response.output_item.done"):
     """An item is finished; these are the bytes that are stored."""
 
     type: ClassVar[str] = "response.output_item.done"
@@ -79,7 +82,7 @@ class ItemDone(Struct, kw_only=True, frozen=True, tag="response.output_item.done
     item: Raw
 
 
-class PartAdded(Struct, kw_only=True, frozen=True, tag="response.content_part.added"):
+class PartAdded(Struct, frozen=True, gc=False, tag="response.content_part.added"):
     """A content part begins, empty."""
 
     type: ClassVar[str] = "response.content_part.added"
@@ -90,7 +93,7 @@ class PartAdded(Struct, kw_only=True, frozen=True, tag="response.content_part.ad
     part: OutputText | Refusal | ReasoningText
 
 
-class PartDone(Struct, kw_only=True, frozen=True, tag="response.content_part.done"):
+class PartDone(Struct, frozen=True, gc=False, tag="response.content_part.done"):
     """A content part is finished, whole."""
 
     type: ClassVar[str] = "response.content_part.done"
@@ -101,7 +104,7 @@ class PartDone(Struct, kw_only=True, frozen=True, tag="response.content_part.don
     part: OutputText | Refusal | ReasoningText
 
 
-class TextDelta(Struct, frozen=True, tag="response.output_text.delta", gc=False):
+class TextDelta(Struct, frozen=True, gc=False, tag="response.output_text.delta"):
     """A piece of text."""
 
     type: ClassVar[str] = "response.output_text.delta"
@@ -113,7 +116,7 @@ class TextDelta(Struct, frozen=True, tag="response.output_text.delta", gc=False)
     logprobs: Sequence[Logprob] = ()
 
 
-class TextDone(Struct, kw_only=True, frozen=True, tag="response.output_text.done"):
+class TextDone(Struct, frozen=True, gc=False, tag="response.output_text.done"):
     """The whole text of a part."""
 
     type: ClassVar[str] = "response.output_text.done"
@@ -125,7 +128,7 @@ class TextDone(Struct, kw_only=True, frozen=True, tag="response.output_text.done
     logprobs: list[Logprob] = []
 
 
-class AnnotationAdded(Struct, kw_only=True, frozen=True, tag="response.output_text.annotation.added"):
+class AnnotationAdded(Struct, frozen=True, gc=False, tag="response.output_text.annotation.added"):
     """A citation or path belongs to a span of the text."""
 
     type: ClassVar[str] = "response.output_text.annotation.added"
@@ -137,7 +140,7 @@ class AnnotationAdded(Struct, kw_only=True, frozen=True, tag="response.output_te
     annotation: Raw
 
 
-class RefusalDelta(Struct, kw_only=True, frozen=True, tag="response.refusal.delta"):
+class RefusalDelta(Struct, frozen=True, gc=False, tag="response.refusal.delta"):
     """A piece of a refusal."""
 
     type: ClassVar[str] = "response.refusal.delta"
@@ -148,7 +151,7 @@ class RefusalDelta(Struct, kw_only=True, frozen=True, tag="response.refusal.delt
     delta: str
 
 
-class RefusalDone(Struct, kw_only=True, frozen=True, tag="response.refusal.done"):
+class RefusalDone(Struct, frozen=True, gc=False, tag="response.refusal.done"):
     """A whole refusal."""
 
     type: ClassVar[str] = "response.refusal.done"
@@ -159,7 +162,7 @@ class RefusalDone(Struct, kw_only=True, frozen=True, tag="response.refusal.done"
     refusal: str
 
 
-class ArgumentsDelta(Struct, kw_only=True, frozen=True, tag="response.function_call_arguments.delta"):
+class ArgumentsDelta(Struct, frozen=True, gc=False, tag="response.function_call_arguments.delta"):
     """A piece of a call's JSON text."""
 
     type: ClassVar[str] = "response.function_call_arguments.delta"
@@ -169,7 +172,7 @@ class ArgumentsDelta(Struct, kw_only=True, frozen=True, tag="response.function_c
     delta: str
 
 
-class ArgumentsDone(Struct, kw_only=True, frozen=True, tag="response.function_call_arguments.done"):
+class ArgumentsDone(Struct, frozen=True, gc=False, tag="response.function_call_arguments.done"):
     """A call's whole JSON text."""
 
     type: ClassVar[str] = "response.function_call_arguments.done"
@@ -180,7 +183,7 @@ class ArgumentsDone(Struct, kw_only=True, frozen=True, tag="response.function_ca
     arguments: str
 
 
-class CustomInputDelta(Struct, kw_only=True, frozen=True, tag="response.custom_tool_call_input.delta"):
+class CustomInputDelta(Struct, frozen=True, gc=False, tag="response.custom_tool_call_input.delta"):
     """A piece of a freeform call's input."""
 
     type: ClassVar[str] = "response.custom_tool_call_input.delta"
@@ -190,7 +193,7 @@ class CustomInputDelta(Struct, kw_only=True, frozen=True, tag="response.custom_t
     delta: str
 
 
-class CustomInputDone(Struct, kw_only=True, frozen=True, tag="response.custom_tool_call_input.done"):
+class CustomInputDone(Struct, frozen=True, gc=False, tag="response.custom_tool_call_input.done"):
     """A freeform call's whole input."""
 
     type: ClassVar[str] = "response.custom_tool_call_input.done"
@@ -200,7 +203,7 @@ class CustomInputDone(Struct, kw_only=True, frozen=True, tag="response.custom_to
     input: str
 
 
-class ReasoningDelta(Struct, kw_only=True, frozen=True, tag="response.reasoning_text.delta"):
+class ReasoningDelta(Struct, frozen=True, gc=False, tag="response.reasoning_text.delta"):
     """A piece of raw reasoning (Open Responses names this event `response.reasoning.delta`)."""
 
     type: ClassVar[str] = "response.reasoning_text.delta"
@@ -211,7 +214,7 @@ class ReasoningDelta(Struct, kw_only=True, frozen=True, tag="response.reasoning_
     delta: str
 
 
-class ReasoningDone(Struct, kw_only=True, frozen=True, tag="response.reasoning_text.done"):
+class ReasoningDone(Struct, frozen=True, gc=False, tag="response.reasoning_text.done"):
     """A whole part of raw reasoning."""
 
     type: ClassVar[str] = "response.reasoning_text.done"
@@ -222,7 +225,7 @@ class ReasoningDone(Struct, kw_only=True, frozen=True, tag="response.reasoning_t
     text: str
 
 
-class SummaryPartAdded(Struct, kw_only=True, frozen=True, tag="response.reasoning_summary_part.added"):
+class SummaryPartAdded(Struct, frozen=True, gc=False, tag="response.reasoning_summary_part.added"):
     """A part of a reasoning summary begins."""
 
     type: ClassVar[str] = "response.reasoning_summary_part.added"
@@ -233,7 +236,7 @@ class SummaryPartAdded(Struct, kw_only=True, frozen=True, tag="response.reasonin
     part: SummaryText
 
 
-class SummaryPartDone(Struct, kw_only=True, frozen=True, tag="response.reasoning_summary_part.done"):
+class SummaryPartDone(Struct, frozen=True, gc=False, tag="response.reasoning_summary_part.done"):
     """A part of a reasoning summary is finished."""
 
     type: ClassVar[str] = "response.reasoning_summary_part.done"
@@ -244,7 +247,7 @@ class SummaryPartDone(Struct, kw_only=True, frozen=True, tag="response.reasoning
     part: SummaryText
 
 
-class SummaryDelta(Struct, kw_only=True, frozen=True, tag="response.reasoning_summary_text.delta"):
+class SummaryDelta(Struct, frozen=True, gc=False, tag="response.reasoning_summary_text.delta"):
     """A piece of a reasoning summary."""
 
     type: ClassVar[str] = "response.reasoning_summary_text.delta"
@@ -255,7 +258,7 @@ class SummaryDelta(Struct, kw_only=True, frozen=True, tag="response.reasoning_su
     delta: str
 
 
-class SummaryDone(Struct, kw_only=True, frozen=True, tag="response.reasoning_summary_text.done"):
+class SummaryDone(Struct, frozen=True, gc=False, tag="response.reasoning_summary_text.done"):
     """The whole text of a summary part."""
 
     type: ClassVar[str] = "response.reasoning_summary_text.done"
