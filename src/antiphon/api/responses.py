@@ -69,12 +69,14 @@ async def create(call: Call) -> Reply | None:
     run = await services.runner.start(call.tenant, request, call.notes)
     if request.background:
         return await _create_in_background(call, run, streamed=bool(request.stream))
-    async with WhileConnected(call) as client, aclosing(services.runner.stream(run)) as events:
-        if request.stream:
-            await EventStream(events, run.draft.start).send(call)
-        else:
-            async for _ in events:
-                pass
+    with WhileConnected(call) as client:
+        run.task = client.task
+        async with aclosing(services.runner.stream(run)) as events:
+            if request.stream:
+                await EventStream(events, run.draft.start).send(call)
+            else:
+                async for _ in events:
+                    pass
     return None if request.stream or client.has_left else Reply(run.draft.response)
 
 
@@ -83,8 +85,9 @@ async def _create_in_background(call: Call, run: Run, *, streamed: bool) -> Repl
     queued = await call.services.runner.launch(run)
     if run.feed is None or not streamed:
         return Reply(queued)
-    async with WhileConnected(call), aclosing(run.feed.read()) as events:
-        await EventStream(events, _nothing_early).send(call)
+    with WhileConnected(call):
+        async with aclosing(run.feed.read()) as events:
+            await EventStream(events, _nothing_early).send(call)
     return None
 
 

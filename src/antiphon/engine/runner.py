@@ -105,13 +105,12 @@ class Runner:
     async def stream(self, run: Run) -> AsyncGenerator[list[Event], None]:
         """Carry a run to its end and yield its events, one list per network read.
 
-        Raises only while nobody saw an event; later failures are events.
+        `run.task` is the task that carries it. Raises only while nobody saw an event; later failures are events.
         """
         prepared, draft = run.prepared, run.draft
         carried = loop.run(
             draft, prepared.model, prepared.turn, prepared.notes, now=self._now, estimate=lambda: self._estimated(run)
         )
-        task = run.task = asyncio.current_task()
         self._running[prepared.response_id] = run
         try:
             async with aclosing(carried) as batches:
@@ -132,10 +131,10 @@ class Runner:
             await self._interrupted(run)
             raise
         except asyncio.CancelledError:
-            if task is None or run.is_cancelled or not run.is_stopped:
+            if run.task is None or run.is_cancelled or not run.is_stopped:
                 await self._interrupted(run)
                 raise
-            task.uncancel()  # the cancellation was ours, and ends here: who listens is told
+            run.task.uncancel()  # the cancellation was ours, and ends here: who listens is told
             if not run.is_visible:
                 raise Stopping from None
             yield await self._failed(run, Stopping())

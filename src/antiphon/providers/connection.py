@@ -117,6 +117,13 @@ class Connection(asyncio.Protocol):
         self._asked = False
         self.idle_since = now
 
+    def give_up(self, error: ProviderBroke) -> None:
+        """Raise `error` in the exchange that waits; news that it is about to take come first."""
+        if self._waiter is not None and not self._waiter.done():
+            self._fail(error)
+            self.close()
+            self._wake()
+
     def close(self) -> None:
         """End the connection at once."""
         self.is_closed = True

@@ -1,12 +1,12 @@
 """Deadlines of upstream calls, kept by one sweep instead of a timer for each read.
 
-A call says when it begins to wait and when it stops; the sweep looks four times a second at those that wait.
-A call that is not waiting, because our own reader is slow, is never late. What is late is cancelled, and `over`
-turns the cancellation into `ProviderBroke`.
+A call says when it begins to wait for its connection and when it stops; the sweep looks four times a second at those
+that wait. A call that is not waiting, because our own reader is slow, is never late. What is late is told to the
+connection, which raises it where the call waits.
 """
 
 import asyncio
-from typing import Literal, overload
+from typing import Literal, Protocol
 
 from antiphon.errors import ProviderBroke
 
@@ -29,50 +29,50 @@ def late(phase: Phase, seconds: float) -> ProviderBroke:
     return ProviderBroke(text, code=f"provider_timeout_{phase}")
 
 
+class Waited(Protocol):
+    """What a call waits for."""
+
+    def give_up(self, error: ProviderBroke) -> None:
+        """Raise `error` in whoever waits."""
+        ...
+
+
 class Deadline:
     """The deadlines of one call; `until` is looked at only while the call waits."""
 
-    __slots__ = ("_end", "_late", "_sweep", "_task", "_total", "limit", "phase", "until")
+    __slots__ = ("_end", "_limit", "_on", "_phase", "_sweep", "_total", "until")
 
     def __init__(self, sweep: "Deadlines", total: float) -> None:
         self._sweep = sweep
         self._total = total
-        self._late = False
-        self._task = asyncio.current_task()
         self._end = sweep.now() + total
-        self.phase: Phase = "first_byte"
-        self.limit = total
+        self._phase: Phase = "total"
+        self._limit = total
+        self._on: Waited | None = None
         self.until = 0.0
 
-    def wait(self, phase: Phase, seconds: float) -> None:
-        """A read begins that may take `seconds`, and no longer than the call's total."""
+    def wait(self, on: Waited, phase: Phase, seconds: float) -> None:
+        """A wait begins that may take `seconds`, and no longer than the call's total."""
         until = self._sweep.now() + seconds
+        self._on = on
         if until < self._end:
-            self.phase, self.limit, self.until = phase, seconds, until
+            self._phase, self._limit, self.until = phase, seconds, until
         else:
-            self.phase, self.limit, self.until = "total", self._total, self._end
+            self._phase, self._limit, self.until = "total", self._total, self._end
 
     def rest(self) -> None:
-        """The read is over."""
+        """The wait is over."""
         self.until = 0.0
 
     def expire(self) -> None:
-        """Cancel the waiting task."""
-        self._late = True
+        """End the wait."""
         self.until = 0.0
-        if self._task is not None:
-            self._task.cancel()
+        if self._on is not None:
+            self._on.give_up(late(self._phase, self._limit))
 
-    @overload
-    def over(self, error: BaseException) -> BaseException: ...
-    @overload
-    def over(self, error: None) -> None: ...
-    def over(self, error: BaseException | None) -> BaseException | None:
-        """The call has ended with `error`: return that, or what it really was when this deadline cancelled it."""
+    def over(self) -> None:
+        """The call has ended."""
         self._sweep.drop(self)
-        if self._late and self._task is not None and self._task.uncancel() == 0:
-            return late(self.phase, self.limit) if isinstance(error, asyncio.CancelledError) else error
-        return error
 
 
 class Deadlines:

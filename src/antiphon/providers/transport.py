@@ -20,7 +20,7 @@ from msgspec import Struct
 from antiphon import __version__
 from antiphon.errors import ProviderBroke
 from antiphon.providers.connection import Connection, Lost
-from antiphon.providers.deadlines import Deadlines, late
+from antiphon.providers.deadlines import Deadline, Deadlines, late
 from antiphon.types.limits import Timeout
 
 MAX_ERROR_BYTES = 64 * 1024
@@ -106,18 +106,18 @@ class Line:
         except TimeoutError as exc:
             raise ProviderBroke("The provider did not answer.") from exc
 
-    async def open(self, request: bytes) -> Connection:
+    async def open(self, request: bytes, deadline: Deadline, first_byte: float) -> Connection:
         """Send a request and return its connection when the answer's head is there. Raises ProviderBroke."""
         if (pooled := self._pooled()) is not None:
             asked = self.deadlines.now()
             try:
-                return await self._ask(pooled, request)
+                return await self._ask(pooled, request, deadline, first_byte)
             except Lost as exc:
                 if self.deadlines.now() - asked > STALE_WITHIN:
                     raise _unanswered() from exc
         connection = await self._connect()
         try:
-            return await self._ask(connection, request)
+            return await self._ask(connection, request, deadline, first_byte)
         except Lost as exc:
             raise _unanswered() from exc
 
@@ -139,14 +139,16 @@ class Line:
             connection.close()
         self._idle.clear()
 
-    async def _ask(self, connection: Connection, request: bytes) -> Connection:
+    async def _ask(self, connection: Connection, request: bytes, deadline: Deadline, first_byte: float) -> Connection:
         try:
             connection.ask(request)
+            deadline.wait(connection, "first_byte", first_byte)
             while not connection.has_head:
                 await connection.wait()
         except BaseException:
             connection.close()
             raise
+        deadline.rest()
         return connection
 
     def _pooled(self) -> Connection | None:
@@ -160,11 +162,12 @@ class Line:
 
     async def _connect(self) -> Connection:
         loop, context = asyncio.get_running_loop(), _tls() if self._secure else None
+        limit = min(self.timeout.connect, self.timeout.total)
         try:
-            async with asyncio.timeout(self.timeout.connect):
+            async with asyncio.timeout(limit):
                 _, connection = await loop.create_connection(Connection, self._host, self._port, ssl=context)
         except TimeoutError as exc:
-            raise late("connect", self.timeout.connect) from exc
+            raise late("connect" if limit == self.timeout.connect else "total", limit) from exc
         except (OSError, UnicodeError) as exc:  # the latter: a name that no host can have
             raise ProviderBroke("The provider can't be reached.", code="provider_unreachable") from exc
         return connection
@@ -195,15 +198,12 @@ class Answer:
     async def __aenter__(self) -> Self:
         timeout = self._line.timeout
         deadline = self._deadline = self._line.deadlines.call(timeout.total)
-        deadline.wait("first_byte", timeout.first_byte_of(streamed=self.streamed))
+        first_byte = timeout.first_byte_of(streamed=self.streamed)
         try:
-            self._connection = await self._line.open(self._request)
-        except BaseException as error:
-            ended = deadline.over(error)
-            if ended is error:
-                raise
-            raise ended from None
-        deadline.rest()
+            self._connection = await self._line.open(self._request, deadline, first_byte)
+        except BaseException:
+            deadline.over()
+            raise
         self._read_head(self._connection.head.fields)
         if self._connection.head.fields.get("content-encoding", "identity").lower() not in {"identity", ""}:
             await self.__aexit__(None, None, None)
@@ -222,16 +222,13 @@ class Answer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._line.release(self._connection)
-        if error is None:
-            self._deadline.over(None)
-        elif (ended := self._deadline.over(error)) is not error:
-            raise ended from None
+        self._deadline.over()
 
     async def read(self) -> bytes:
         """Return what has arrived, b"" at the end. Raises ProviderBroke."""
         connection = self._connection
         while not connection.has_news:
-            self._deadline.wait("idle", self._line.timeout.idle)
+            self._deadline.wait(connection, "idle", self._line.timeout.idle)
             await connection.wait()
             self._deadline.rest()
         data = connection.take()
