@@ -91,6 +91,36 @@ def test_pieces_of_two_calls_may_take_turns() -> None:
     assert calls(told) == [("a", "f", '{"a":1}'), ("b", "g", '{"b":2}')]
 
 
+WHOLE = '{"x":1}'
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        [a_call(1, id="a", name="f", arguments=WHOLE)],
+        [a_call(1, id="a", name="f", arguments=""), a_call(2, id="a", name="f", arguments=WHOLE)],
+        [a_call(1, id="a", arguments=WHOLE)],
+    ],
+)
+@pytest.mark.parametrize("first", [WHOLE, "", None])
+def test_a_call_that_comes_again_at_another_index_is_one_call(first: str | None, again: list[Any]) -> None:
+    """A1 case 2: LocalAI tells the same call at several of them."""
+    assert calls(say(a_call(0, id="a", name="f", arguments=first), *again, STOP)) == [("a", "f", WHOLE)]
+
+
+def test_calls_that_share_an_id_stay_apart_by_what_they_say() -> None:
+    """A5 case 59."""
+    told = say(
+        a_call(0, id="a", name="f", arguments="[1]"),
+        a_call(1, id="a", name="f", arguments=""),
+        a_call(1, arguments="[2"),
+        a_call(1, arguments="]"),
+        a_call(2, id="a", name="g", arguments=""),
+        STOP,
+    )
+    assert calls(told) == [("a", "f", "[1]"), ("a", "f", "[2]"), ("a", "g", "")]
+
+
 @pytest.mark.parametrize("arguments", ["", None])
 def test_a_call_without_arguments_is_a_call(arguments: str | None) -> None:
     """A1 case 4: what its arguments are then is the emitter's rule."""
@@ -270,13 +300,154 @@ def test_logprobs_without_bytes_get_them() -> None:
     assert told[0][0]["Text"]["logprobs"] == [{"token": "é", "logprob": -1.0, "bytes": [195, 169], "top_logprobs": []}]
 
 
-def test_annotations_become_flat() -> None:
-    given = [{"type": "url_citation", "url_citation": {"url": "https://e.org", "title": "E"}}, {"type": "odd", "x": 1}]
-    told = say(a_delta(content="Hi", annotations=given), STOP)
-    assert [chunk["Annotated"]["annotation"] for chunk in told[0] if "Annotated" in chunk] == [
-        {"type": "url_citation", "url": "https://e.org", "title": "E"},
-        {"type": "odd", "x": 1},
+CITED = {"type": "url_citation", "url": "https://e.org", "start_index": 0, "end_index": 2, "title": "E"}
+AS_CHAT = {"type": "url_citation", "url_citation": {key: CITED[key] for key in CITED if key != "type"}}
+
+
+def cited(told: Told) -> list[Any]:
+    return [chunk["Annotated"]["annotation"] for chunk in told[0] if "Annotated" in chunk]
+
+
+def test_annotations_become_flat_and_whole() -> None:
+    bare = {"type": "url_citation", "url_citation": {"url": "https://e.org", "start_index": "x", "content": "c"}}
+    told = say(a_delta(content="Hi", annotations=[AS_CHAT, bare, {"type": "odd", "x": 1}]), STOP)
+    whole = {"type": "url_citation", "url": "https://e.org", "start_index": 0, "end_index": 0, "title": ""}
+    assert cited(told) == [CITED, {**whole, "content": "c"}, {"type": "odd", "x": 1}]
+
+
+def test_a_citation_without_an_address_is_none() -> None:
+    assert cited(say(a_delta(content="Hi", annotations=[{"type": "url_citation", "url_citation": {}}]), STOP)) == []
+
+
+def test_citations_that_come_before_the_text_wait_for_it() -> None:
+    """Else they would open an empty message of their own."""
+    early = a_delta(annotations=[AS_CHAT])
+    told = say(early, a_delta(reasoning="hm"), a_delta(content="\n"), a_delta(content="Hi"), a_delta(content="!"), STOP)
+    assert names(told) == ["Thought", "Text", "Text", "Annotated", "Text", "Stop"]
+    behind_a_call = say(a_delta(content="Hi"), a_call(0, id="a", name="f", arguments="{}"), early, STOP)
+    assert "Annotated" not in names(behind_a_call)
+
+
+def test_sound_is_told_by_its_words() -> None:
+    """It was not asked for; a model that speaks all the same says something."""
+    pieces = [a_delta(audio={"id": "a", "transcript": "He"}), a_delta(audio={"data": "aGk=", "transcript": "y"})]
+    assert say(*pieces, STOP)[0] == [{"Text": {"text": "He"}}, {"Text": {"text": "y"}}, COMPLETED]
+    assert say(a_delta(content="Hi", audio={"transcript": "Hi"}), STOP)[0] == [{"Text": {"text": "Hi"}}, COMPLETED]
+
+
+def test_pictures_are_items_once_each() -> None:
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
+    away = {"type": "image_url", "image_url": {"url": "https://e.org/x.png"}}
+    told = say(a_delta(content="Hi", images=[picture]), a_delta(images=[picture, away, None, 5]), STOP)
+    item = {"type": "image_generation_call", "status": "completed", "result": "aGk="}
+    assert told[0] == [{"Text": {"text": "Hi"}}, {"ItemClosed": {"key": "picture 0", "item": item}}, COMPLETED]
+    assert say(a_delta(content=[picture]), STOP)[0] == [told[0][1], COMPLETED]
+
+
+def test_parts_of_content_are_read_each_by_its_kind() -> None:
+    parts = [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
+        {"type": "text", "text": "Hi"},
+        {"type": "reference", "reference_ids": [1]},
+        {"type": "refusal", "refusal": "No."},
     ]
+    told = say(a_delta(content=parts), STOP)
+    assert told[0] == [{"Thought": {"text": "hm"}}, {"Text": {"text": "Hi"}}, {"Refused": {"text": "No."}}, COMPLETED]
+
+
+# -- reasoning that is wanted back ----------------------------------------------------------------------------
+
+REPLAYED = Profile(replay_reasoning="reasoning_content")
+DETAILED = Profile(replay_reasoning="reasoning_details")
+
+
+def states(told: Told) -> list[Any]:
+    return [json.loads(chunk["ThoughtState"]["encrypted_content"]) for chunk in told[0] if "ThoughtState" in chunk]
+
+
+def a_detail(index: int | None = 0, kind: str = "text", **fields: Any) -> dict[str, Any]:
+    return {"type": f"reasoning.{kind}", "format": "anthropic-claude-v1", "index": index, **fields}
+
+
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning", "thinking"])
+def test_raw_reasoning_is_kept_where_it_is_wanted_back(field: str) -> None:
+    """A4 cases 51 and 55: also for a client that keeps nothing of an item but its state."""
+    events = [a_delta(**{field: "h"}), a_delta(**{field: "m"}), a_delta(content="Hi"), a_delta(content="!"), STOP]
+    told = say(*events, profile=REPLAYED)
+    assert names(told) == ["Thought", "Thought", "ThoughtState", "Text", "Text", "Stop"]
+    assert states(told) == [{"text": "hm"}]
+    assert states(say(*events)) == []
+
+
+def test_state_belongs_to_the_reasoning_before_it() -> None:
+    """A1 case 23, A4 case 51."""
+    told = say(
+        a_delta(reasoning_content="one"),
+        a_delta(content="\n"),
+        a_delta(reasoning_content=", two"),
+        a_delta(content="\n"),
+        a_delta(content="Hi"),
+        a_delta(reasoning_content="three"),
+        a_call(0, id="a", name="f", arguments="{}"),
+        a_delta(reasoning_content="four"),
+        a_delta(refusal="No."),
+        a_delta(reasoning_content="five"),
+        STOP,
+        profile=REPLAYED,
+    )
+    assert states(told) == [{"text": "one, two"}, {"text": "three"}, {"text": "four"}, {"text": "five"}]
+    order = [name for name in names(told) if name not in {"Thought", "CallDelta", "CallClosed"}]
+    assert order == [
+        *("Text", "Text", "ThoughtState", "Text", "ThoughtState", "CallOpened"),
+        *("ThoughtState", "Refused", "ThoughtState", "Stop"),
+    ]
+
+
+def test_think_tags_are_kept_too() -> None:
+    profile = Profile(think_tags=True, replay_reasoning="reasoning")
+    assert states(say(a_delta(content="<think>hm</think>Hi"), STOP, profile=profile)) == [{"text": "hm"}]
+
+
+def test_pieces_of_a_reasoning_detail_become_one_block_again() -> None:
+    """A4 case 51: 'Invalid `signature` in `thinking` block', where they came back apart."""
+    told = say(
+        a_delta(reasoning="Let", reasoning_details=[a_detail(text="Let")]),
+        a_delta(reasoning=" me", reasoning_details=[a_detail(text=" me", signature=None)]),
+        a_delta(reasoning_details=[a_detail(signature="Et8B", text=None), a_detail(0, "encrypted", data="AY", id="a")]),
+        a_call(0, id="a", name="f", arguments="{}"),
+        a_delta(reasoning_details=[a_detail(0, "encrypted", data="BZ", id="b")]),
+        STOP,
+        profile=DETAILED,
+    )
+    first, second = states(told)
+    assert first == {
+        "details": [a_detail(text="Let me", signature="Et8B"), a_detail(0, "encrypted", data="AY", id="a")],
+    }
+    assert second == {"details": [a_detail(0, "encrypted", data="BZ", id="b")]}
+    assert names(told)[:4] == ["Thought", "Thought", "ThoughtState", "CallOpened"]
+
+
+def test_details_without_an_index_stay_apart() -> None:
+    details = [a_detail(None, text="a"), a_detail(None, text="b")]
+    told = say(a_delta(reasoning_details=details), a_delta(content="Hi"), STOP, profile=DETAILED)
+    assert states(told)[0]["details"] == details
+
+
+def test_details_of_a_whole_answer_stay_as_they_came() -> None:
+    details = [a_detail(text="a", signature="s"), a_detail(text="b", signature="t")]
+    message = {"content": "Hi", "reasoning": "ab", "reasoning_details": details}
+    body = json.dumps({"choices": [{"message": message, "finish_reason": "stop"}]}).encode()
+    assert states(parse(CHAT, body, streamed=False, profile=DETAILED))[0]["details"] == details
+
+
+def test_what_stands_beside_a_call_is_kept_in_front_of_it() -> None:
+    """A4 case 54: Gemini's compatible endpoint signs the first of parallel calls there."""
+    extra = {"google": {"thought_signature": "AY89"}}
+    signed = {"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}, "extra_content": extra}
+    plain = {"index": 1, "id": "b", "function": {"name": "g", "arguments": "{}"}}
+    told = say(a_delta(tool_calls=[signed, plain]), STOP)
+    assert states(told) == [{"call": extra}]
+    assert names(told)[:4] == ["ThoughtState", "CallOpened", "CallDelta", "CallOpened"]
 
 
 # -- usage ----------------------------------------------------------------------------------------------------
@@ -293,6 +464,9 @@ USAGE = {"prompt_tokens": 3, "completion_tokens": 2}
         [HI, a_finish("stop", usage=None), {"choices": [], "usage": USAGE}],
         [HI, a_finish("stop"), {"choices": None, "usage": USAGE}],
         [{**HI, "usage": {"prompt_tokens": 3, "completion_tokens": 0}}, a_finish("stop", usage=USAGE)],
+        [HI, {"choices": [{"delta": {}, "finish_reason": "stop", "usage": USAGE}]}],
+        [HI, {"choices": [{"delta": {"content": "!"}, "usage": USAGE}]}, a_finish("stop")],
+        [HI, a_finish("stop", x_groq={"id": "req_1", "usage": USAGE})],
     ],
 )
 def test_usage_is_taken_from_wherever_it_stands(events: list[Any]) -> None:
@@ -301,16 +475,53 @@ def test_usage_is_taken_from_wherever_it_stands(events: list[Any]) -> None:
     assert (used["input_tokens"], used["output_tokens"], used["total_tokens"]) == (3, 2, 5)
 
 
-@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": None}, {"prompt_tokens": -1, "completion_tokens": "2"}])
+@pytest.mark.parametrize(
+    "usage",
+    [
+        None,
+        {},
+        {"prompt_tokens": None},
+        {"prompt_tokens": -1, "completion_tokens": "2"},
+        {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0},
+    ],
+)
 def test_usage_that_is_none_is_not_told(usage: Any) -> None:
     """A2 case 33: an estimate is the engine's, and marked as one; zeros would be a lie."""
     assert names(say(HI, a_finish("stop", usage=usage))) == ["Text", "Stop"]
 
 
+@pytest.mark.parametrize(
+    ("more", "cached", "written", "reasoning", "output"),
+    [
+        ({"prompt_tokens_details": {"cached_tokens": 2, "cache_write_tokens": 1}}, 2, 1, 0, 2),
+        ({"prompt_cache_hit_tokens": 2, "prompt_cache_miss_tokens": 1}, 2, 0, 0, 2),
+        ({"cached_tokens": 2}, 2, 0, 0, 2),
+        ({"completion_tokens_details": {"reasoning_tokens": 1}, "total_tokens": 5}, 0, 0, 1, 2),
+        ({"completion_tokens_details": {"reasoning_tokens": 7}, "total_tokens": 12}, 0, 0, 7, 9),
+    ],
+)
+def test_every_vendor_s_details_of_usage_are_read(
+    more: dict[str, Any], cached: int, written: int, reasoning: int, output: int
+) -> None:
+    """A2 cases 30 to 32: OpenRouter, DeepSeek, Moonshot, and xAI, which counts reasoning beside the answer."""
+    used = say(HI, a_finish("stop", usage={**USAGE, **more}))[0][1]["Used"]["usage"]
+    assert used["input_tokens_details"] == {"cached_tokens": cached, "cache_write_tokens": written}
+    assert used["output_tokens_details"] == {"reasoning_tokens": reasoning}
+    assert (used["output_tokens"], used["total_tokens"]) == (output, 3 + output)
+
+
+@pytest.mark.parametrize(("tier", "ours"), [("flex", "flex"), ("on_demand", "default"), ("performance", None)])
+def test_a_tier_is_told_by_the_api_s_own_name(tier: str, ours: str | None) -> None:
+    told = say({**HI, "service_tier": tier}, a_finish("stop", usage=USAGE))
+    assert told[0][1]["Used"].get("service_tier") == ours
+
+
 # -- the end --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("reason", ["stop", "tool_calls", "function_call", "toolUse", "end_turn", "STOP", "eos"])
+@pytest.mark.parametrize(
+    "reason", ["stop", "tool_calls", "function_call", "toolUse", "end_turn", "STOP", "eos", "COMPLETE"]
+)
 def test_an_end_is_an_end_under_any_of_its_names(reason: str) -> None:
     """A2 case 27: the reason never decides whether there are calls."""
     told = say(a_call(0, id="a", name="f", arguments="{}"), a_finish(reason))
@@ -324,7 +535,12 @@ def test_an_end_is_an_end_under_any_of_its_names(reason: str) -> None:
         ("length", "max_output_tokens"),
         ("max_tokens", "max_output_tokens"),
         ("content_filter", "content_filter"),
+        ("MAX_TOKENS", "max_output_tokens"),
+        ("model_length", "max_output_tokens"),
         ("SAFETY", "content_filter"),
+        ("RECITATION", "content_filter"),
+        ("sensitive", "content_filter"),
+        ("guardrail_intervened", "content_filter"),
     ],
 )
 def test_an_early_end_says_why(reason: str, ours: str) -> None:
@@ -341,7 +557,7 @@ def test_a_budget_spent_on_reasoning_is_an_incomplete_answer() -> None:
     assert names(told) == ["Thought", "Used", "Stop"]
 
 
-@pytest.mark.parametrize("reason", ["error", "malformed_function_call", "abort"])
+@pytest.mark.parametrize("reason", ["error", "malformed_function_call", "abort", "insufficient_system_resource"])
 def test_an_end_that_nobody_knows_is_a_failure_and_usage_is_kept(reason: str) -> None:
     """A2 case 28."""
     told, failure = say(HI, a_finish(reason, usage=USAGE))

@@ -8,18 +8,34 @@ from antiphon.types.responses import InputTokensDetails, OutputTokensDetails, Us
 
 
 def chat_usage(given: JsonObject) -> Usage | None:
-    """Return the usage of a Chat Completions answer, None when it holds no count at all."""
+    """Return the usage of a Chat Completions answer, None when it holds no count at all.
+
+    Zeros everywhere are none either: LocalAI sends them with every chunk, and no answer costs nothing.
+    """
     prompt, completion = count(given.get("prompt_tokens")), count(given.get("completion_tokens"))
-    if prompt is None and completion is None:
+    if not prompt and not completion:
         return None
     details = given.get("prompt_tokens_details")
+    cached = _inner(details, "cached_tokens")
+    reasoning = _inner(given.get("completion_tokens_details"), "reasoning_tokens")
     return _usage(
         prompt or 0,
-        completion or 0,
-        cached=_inner(details, "cached_tokens"),
+        _made(given, prompt or 0, completion or 0, reasoning),
+        # DeepSeek's name for it, and the place where Moonshot and Together have it
+        cached=cached or count(given.get("prompt_cache_hit_tokens")) or count(given.get("cached_tokens")) or 0,
         written=_inner(details, "cache_write_tokens"),
-        reasoning=_inner(given.get("completion_tokens_details"), "reasoning_tokens"),
+        reasoning=reasoning,
     )
+
+
+def _made(given: JsonObject, prompt: int, completion: int, reasoning: int) -> int:
+    """Return the tokens of the answer with its reasoning, which some count beside it.
+
+    xAI does ("counted separately from completion_tokens, but will be counted in the total_tokens", docs.x.ai, 2026-02),
+    and so do translators of Gemini's counts (CLIProxyAPI 5733).
+    """
+    beside = reasoning and count(given.get("total_tokens")) == prompt + completion + reasoning
+    return completion + reasoning if beside else completion
 
 
 def responses_usage(given: JsonObject) -> Usage | None:

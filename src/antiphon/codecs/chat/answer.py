@@ -5,8 +5,12 @@ usage on any chunk or none, reasoning under four names, a missing `[DONE]`. What
 `finish_reason`; without one the answer is broken, however politely the connection closed.
 """
 
-from dataclasses import dataclass, field
+from typing import get_args
 
+from msgspec import Raw
+
+from antiphon.codecs.chat.calls import Calls
+from antiphon.codecs.chat.state import Details, State
 from antiphon.codecs.chat.think import ThinkTags
 from antiphon.codecs.chat.wire import (
     CallPiece,
@@ -14,13 +18,12 @@ from antiphon.codecs.chat.wire import (
     Document,
     Logprobs,
     annotation_of,
-    arguments_of,
     decode,
     decode_flat,
     decode_text,
+    pictures_of,
 )
 from antiphon.codecs.logprobs import logprobs
-from antiphon.codecs.lowering import freeform_input
 from antiphon.codecs.mending import UNREADABLE, Unreadable, as_list, as_object, read
 from antiphon.codecs.refusals import reported
 from antiphon.codecs.sse import NOTHING, Reader
@@ -30,29 +33,35 @@ from antiphon.types import chunks
 from antiphon.types.chunks import Chunk
 from antiphon.types.content import JsonObject
 from antiphon.types.profiles import Profile
-from antiphon.types.turns import ToolName, UpstreamRequest
+from antiphon.types.responses import ServiceTier
+from antiphon.types.turns import UpstreamRequest
 
 _ENDINGS: dict[str, chunks.Stop] = {
     **dict.fromkeys(
-        ("stop", "tool_calls", "function_call", "tool_use", "tooluse", "end_turn", "stop_sequence", "eos", "complete"),
+        (
+            *("stop", "tool_calls", "tool_call", "function_call", "tool_use", "tooluse"),
+            *("end_turn", "stop_sequence", "eos", "eos_token", "complete", "completed"),
+        ),
         chunks.Stop("completed"),
     ),
-    **dict.fromkeys(("length", "max_tokens", "model_length"), chunks.Stop("incomplete", "max_output_tokens")),
-    **dict.fromkeys(("content_filter", "safety"), chunks.Stop("incomplete", "content_filter")),
+    **dict.fromkeys(
+        ("length", "max_tokens", "max_output_tokens", "model_length", "max_length", "model_context_window_exceeded"),
+        chunks.Stop("incomplete", "max_output_tokens"),
+    ),
+    **dict.fromkeys(
+        (
+            *("content_filter", "content_filtered", "guardrail_intervened", "sensitive", "refusal"),
+            *("safety", "recitation", "blocklist", "prohibited_content", "spii", "language"),
+            *("image_safety", "image_prohibited_content", "image_recitation"),
+        ),
+        chunks.Stop("incomplete", "content_filter"),
+    ),
 }
-"""finish_reason in lower case to the end of a turn, look-alikes' names among them; any other one is a failure."""
+"""finish_reason in lower case to the end of a turn, look-alikes' names among them (Bedrock's, GLM's, and Gemini's own,
+which its compatible endpoint passes on); any other one is a failure."""
 
-
-@dataclass(slots=True)
-class _Call:
-    """One call as it arrives; it is opened when its name is known. `held` waits for the name, or for raising."""
-
-    key: int
-    id: str
-    name: str = ""
-    tool: ToolName | None = None
-    held: list[str] = field(default_factory=list)
-    is_open: bool = False
+_TIERS: dict[str, str] = {**{tier: tier for tier in get_args(ServiceTier)}, "on_demand": "default"}
+"""The names of tiers that the Responses API knows, and Groq's for the default."""
 
 
 class _Answer:
@@ -60,12 +69,18 @@ class _Answer:
 
     def __init__(self, sent: UpstreamRequest, profile: Profile) -> None:
         self.failure: ProviderError | None = None
-        self._sent = sent
-        self._calls: list[_Call] = []
-        self._by_index: dict[int, _Call] = {}
+        self._summarize = sent.summarize
+        self._calls = Calls(sent.names)
         self._has_calls = False
         self._reasoning_field = ""
         self._tags = ThinkTags() if profile.think_tags else None
+        self._replay = profile.replay_reasoning
+        self._thoughts: list[str] = []  # what was reasoned since its state was last told, where it's wanted back
+        self._details = Details()
+        self._cited: list[Raw] = []  # annotations that came before the text
+        self._is_at_text = False
+        self._pictures: set[bytes] = set()
+        self._tier: str | None = None
         self._finish: str | None = None
         self._said_something = False
         self._stopped = False
@@ -79,6 +94,7 @@ class _Answer:
             if flat.object == "error" or flat.type == "error":
                 self.failure = reported({"message": flat.message, "code": flat.code, "type": flat.type})
                 return
+        usage = document.usage
         for choice in document.choices or ():
             if choice.error:
                 self.failure = reported(choice.error)
@@ -87,27 +103,36 @@ class _Answer:
             if said is not None:
                 self._said(said, choice.logprobs, out)
             self._finish = choice.finish_reason or self._finish
-        if document.usage and (used := chat_usage(document.usage)):
-            out.append(chunks.Used(used, document.service_tier))
+            usage = usage or as_object(choice.usage)
+        if document.service_tier is not None:
+            self._tier = _TIERS.get(document.service_tier, self._tier)
+        if document.x_groq is not None:
+            usage = usage or as_object(as_object(document.x_groq).get("usage"))
+        if usage and (used := chat_usage(usage)):
+            out.append(chunks.Used(used, self._tier))
 
     def _said(self, said: Delta, given: Logprobs | None, out: list[Chunk]) -> None:
         if thought := self._thought(said):
             self._reason(thought, out)
         if said.content:
             self._content(said.content, given, out)
+        elif said.audio is not None and isinstance(words := as_object(said.audio).get("transcript"), str):
+            self._text(words, None, out)
         if said.refusal:
-            self._said_something = True
+            self._speak(out)
             out.append(chunks.Refused(said.refusal))
         if said.annotations:
-            out += [chunks.Annotated(annotation_of(annotation)) for annotation in said.annotations]
+            self._cite(said.annotations, out)
         for piece in said.tool_calls or ():
             self._has_calls = True
             self._call_piece(piece, out)
         if said.function_call is not None and not self._has_calls:
             # the older field; llama-cpp-python fills both with the same call (seen 2026-11-21)
             self._call_piece(CallPiece(0, None, said.function_call), out)
+        if said.images is not None:
+            self._picture(pictures_of(said.images), out)
 
-    # text and reasoning
+    # text, citations, pictures
 
     def _content(self, content: str | list[JsonObject], given: Logprobs | None, out: list[Chunk]) -> None:
         if isinstance(content, str):
@@ -123,19 +148,70 @@ class _Answer:
                 self._reason("".join(text for text in texts if isinstance(text, str)), out)
             elif isinstance(part.get("text"), str):
                 self._text(part["text"], None, out)
+            elif isinstance(part.get("refusal"), str):
+                self._speak(out)
+                out.append(chunks.Refused(part["refusal"]))
+            elif part.get("type") == "image_url":
+                self._picture(pictures_of(part), out)
 
     def _text(self, text: str, given: Logprobs | None, out: list[Chunk]) -> None:
-        if not self._said_something:
-            self._said_something = bool(text.strip())
+        if not text:
+            return
+        is_blank = text.isspace()
+        if not is_blank:
+            self._speak(out)
+            self._is_at_text = True
         out.append(chunks.Text(text, logprobs(given.content or ())) if given else chunks.Text(text))
+        if self._cited and not is_blank:
+            out += [chunks.Annotated(annotation) for annotation in self._cited]
+            self._cited.clear()
+
+    def _cite(self, given: list[JsonObject], out: list[Chunk]) -> None:
+        """Say annotations of the text; those that come before it wait for it."""
+        found = [annotation for annotation in map(annotation_of, given) if annotation is not None]
+        if self._is_at_text:
+            out += [chunks.Annotated(annotation) for annotation in found]
+        else:
+            self._cited += found
+
+    def _picture(self, items: list[Raw], out: list[Chunk]) -> None:
+        """Say pictures that came along, each once."""
+        for item in items:
+            if bytes(item) not in self._pictures:
+                self._speak(out)
+                out.append(chunks.ItemClosed(f"picture {len(self._pictures)}", item))
+                self._pictures.add(bytes(item))
+
+    # reasoning
 
     def _reason(self, text: str, out: list[Chunk]) -> None:
         if text:
-            self._said_something = True
-            out.append(chunks.Summarized(text) if self._sent.summarize else chunks.Thought(text))
+            self._said_something, self._is_at_text = True, False
+            if self._replay != "none":
+                self._thoughts.append(text)
+            out.append(chunks.Summarized(text) if self._summarize else chunks.Thought(text))
+
+    def _speak(self, out: list[Chunk], call: JsonObject | None = None) -> None:
+        """Begin something else than reasoning, whose state is told first: it belongs to the item that ends here."""
+        self._said_something, self._is_at_text = True, False
+        self._tell_state(out, call)
+
+    def _tell_state(self, out: list[Chunk], call: JsonObject | None = None) -> None:
+        if self._owes_state or call:
+            details = self._details.take()
+            state = State("" if details else "".join(self._thoughts), details, call or None)
+            self._thoughts.clear()
+            if written := state.written():
+                out.append(chunks.ThoughtState(written))
+
+    @property
+    def _owes_state(self) -> bool:
+        return bool(self._thoughts or self._details)
 
     def _thought(self, said: Delta) -> str:
         """Return the reasoning of one field: servers that fill two of them repeat the same text."""
+        if said.reasoning_details and self._replay == "reasoning_details":
+            self._details.add(said.reasoning_details)
         for name in ("reasoning_content", "reasoning", "thinking"):
             text: str | None = getattr(said, name)
             if text and self._reasoning_field in {"", name}:
@@ -146,51 +222,14 @@ class _Answer:
             return "".join(str(part.get("text") or part.get("summary") or "") for part in said.reasoning_details)
         return ""
 
-    # calls
-
     def _call_piece(self, piece: CallPiece, out: list[Chunk]) -> None:
-        given = piece.function or piece.custom
-        name = (given.name if given else None) or ""
-        call = self._call_of(piece, name)
-        if not call.name and name:
-            call.name = name
-        text = piece.custom.input if piece.custom else arguments_of(piece.function)
-        if text:
-            call.held.append(text)
-        if call.name and not call.is_open:
-            self._open(call, out, native=piece.custom is not None)
-        if call.is_open and not (call.tool and call.tool.custom):
-            out += [chunks.CallDelta(call.key, held) for held in call.held]
-            call.held.clear()
-
-    def _call_of(self, piece: CallPiece, name: str) -> _Call:
-        """Return the call that a piece belongs to: a new id or another name opens a new one."""
-        call = self._by_index.get(piece.index) if piece.index is not None else None
-        if call is None and piece.index is None:
-            same = [known for known in self._calls if piece.id and known.id == piece.id]
-            call = same[0] if same else (self._calls[-1] if self._calls and not piece.id else None)
-        if call is not None:
-            other_id = bool(piece.id and call.id and piece.id != call.id)
-            other_name = bool(name and call.name and name != call.name)
-            if other_id or other_name:
-                call = next((known for known in self._calls if piece.id and known.id == piece.id), None)
-        if call is None:
-            call = _Call(len(self._calls), piece.id or "")
-            self._calls.append(call)
-        call.id = call.id or piece.id or ""
-        if piece.index is not None:
-            self._by_index[piece.index] = call
-        return call
-
-    def _open(self, call: _Call, out: list[Chunk], *, native: bool) -> None:
-        """Open a call under the name that the request knows it by."""
-        known = self._sent.names.get(call.name)
-        call.is_open = self._said_something = True
-        if known is None:
-            out.append(chunks.CallOpened(call.key, call.id, call.name, custom=native))
-            return
-        call.tool = known
-        out.append(chunks.CallOpened(call.key, call.id, known.name, custom=known.custom, namespace=known.namespace))
+        before = len(out)
+        self._calls.take(piece, out)
+        if len(out) > before and type(out[before]) is chunks.CallOpened:
+            opened = out[before:]
+            del out[before:]
+            self._speak(out, as_object(piece.extra_content))
+            out += opened
 
     # the end
 
@@ -215,17 +254,9 @@ class _Answer:
         if stop.status == "completed" and not self._said_something:
             self.failure = ProviderBroke("The provider's answer is empty.", code="empty_answer")
             return
-        for call in self._calls:
-            if call.is_open:  # arguments that never got a name are nothing that a client could act on
-                self._close_call(call, out, is_whole=stop.status == "completed")
+        self._tell_state(out)
+        out += self._calls.end(is_whole=stop.status == "completed")
         out.append(stop)
-
-    def _close_call(self, call: _Call, out: list[Chunk], *, is_whole: bool) -> None:
-        """Say the rest of a call. Which one was cut by an early end is not known here, so `Stop` closes them then."""
-        if call.held:
-            out.append(chunks.CallDelta(call.key, freeform_input("".join(call.held))))
-        if is_whole:
-            out.append(chunks.CallClosed(call.key))
 
 
 class StreamParser(_Answer):
@@ -279,9 +310,9 @@ class StreamParser(_Answer):
             self._odd_event(data, out)
             return
         self._document(document, data, out)
-        if len(out) == before + 1 and self._tags is None and self._said_something:
-            last = out[-1]
-            self._is_text = type(last) is chunks.Text and not last.logprobs  # so is the next one, mostly
+        if len(out) == before + 1 and type(last := out[-1]) is chunks.Text and not last.logprobs:
+            is_plain = self._tags is None and self._said_something and not (self._owes_state or self._cited)
+            self._is_text = is_plain  # so is the next one, mostly
 
     def _odd_event(self, data: bytes, out: list[Chunk]) -> None:
         """Take the end of the stream, an event that isn't quite JSON, or one that says nothing."""
@@ -301,6 +332,7 @@ class WholeParser(_Answer):
     def __init__(self, sent: UpstreamRequest, profile: Profile) -> None:
         super().__init__(sent, profile)
         self._pieces: list[bytes] = []
+        self._details = Details(are_whole=True)
 
     def feed(self, data: bytes) -> list[Chunk]:
         """Keep `data`; a document says nothing before its end."""
