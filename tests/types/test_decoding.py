@@ -7,7 +7,7 @@ import pytest
 
 from antiphon.errors import BadRequest
 from antiphon.types.conversations import AddItems, CreateConversation, UpdateConversation
-from antiphon.types.decoding import explain, missing, unknown
+from antiphon.types.decoding import drop, explain, missing, unknown
 from antiphon.types.responses import MAX_TEXT, CountInput, CreateResponse
 
 NAMES = [field.encode_name for field in msgspec.structs.fields(CreateResponse)]
@@ -205,3 +205,27 @@ def test_a_path_is_joined_to_the_place_that_it_begins_at() -> None:
 def test_missing_and_unknown_can_be_said_without_a_decoder() -> None:
     assert (missing("model").code, missing("model").param) == ("missing_required_parameter", "model")
     assert (unknown("a.b").code, unknown("a.b").param) == ("unknown_parameter", "a.b")
+
+
+@pytest.mark.parametrize(
+    ("given", "path", "left"),
+    [
+        ({"a": 1, "b": 2}, "a", {"b": 2}),
+        ({"a": {"b": 1, "c": 2}}, "a.b", {"a": {"c": 2}}),
+        ({"a": [{"b": 1}, {"b": 2, "c": 3}]}, "a[1].b", {"a": [{"b": 1}, {"c": 3}]}),
+        ([[{"b": 1}]], "[0][0].b", [[{}]]),
+        ({"a.b": 1, "a": {"b": 2}}, "a.b", {"a": {"b": 2}}),
+        ({"a": [{"b[0].c": 1}]}, "a[0].b[0].c", {"a": [{}]}),
+        ({"a": {"": 1}}, "a.", {"a": {}}),
+    ],
+)
+def test_a_key_is_dropped_wherever_it_stands(given: Any, path: str, left: Any) -> None:
+    assert drop(given, path)
+    assert given == left
+
+
+@pytest.mark.parametrize("path", ["", "b", "a.b", "a[2].b", "a[0]", "a[0].c", "a[-1].b", "a[x]", "[0]"])
+def test_what_is_not_there_is_not_dropped(path: str) -> None:
+    given = {"a": [{"b": 1}]}
+    assert not drop(given, path)
+    assert given == {"a": [{"b": 1}]}

@@ -1,6 +1,6 @@
 """Bodies and queries in: bytes to Structs, within limits, complaints in the API's words and order."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Generic, TypeVar, cast
 from urllib.parse import parse_qsl
 
@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw
 
 from antiphon.errors import BadRequest, TooLarge
-from antiphon.types.decoding import explain, missing, unknown
+from antiphon.types.decoding import drop, explain, missing, unknown
 from antiphon.types.limits import Limits
 from antiphon.types.nesting import is_deeper, too_deep
 
@@ -104,7 +104,7 @@ class BodyReader(Generic[T]):
         """Drop one unknown key after the other, at any depth."""
         complaint = str(error)
         while (refusal := explain(complaint)).code == "unknown_parameter":
-            if not _drop(given, refusal.param or ""):
+            if not drop(given, refusal.param or ""):
                 break
             notes.append(f"unknown parameter '{refusal.param}' ignored")
             try:
@@ -159,16 +159,3 @@ def read_query(kind: type[T], query: bytes) -> T:
 
 def _is_list(kind: object) -> bool:
     return getattr(kind, "__origin__", None) in {list, tuple}
-
-
-def _drop(given: Mapping[str, Any], path: str) -> bool:
-    """Remove what stands at a path such as `text.format.foo`, and say whether it was found: a key may hold dots."""
-    place: Any = given
-    while type(place) is dict:
-        inner = cast("dict[str, Any]", place)
-        if path in inner:
-            del inner[path]
-            return True
-        step, _, path = path.partition(".")
-        place = inner.get(step)
-    return False

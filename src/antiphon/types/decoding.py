@@ -6,6 +6,7 @@ The codes are OpenAI's (`unknown_parameter`, `invalid_type`, `integer_below_min_
 import difflib
 import re
 from collections.abc import Iterable
+from typing import cast
 
 from antiphon.errors import BadRequest
 
@@ -16,6 +17,8 @@ _CHOICE = re.compile(r"Invalid (?:enum )?value (?P<value>.+)")
 _LENGTH = re.compile(r"Expected `(?P<kind>\w+)` of length (?P<sign>[<>]=) (?P<limit>\d+)")
 _RANGE = re.compile(r"Expected `(?P<kind>\w+)` (?P<sign>[<>]=) (?P<limit>[-\d.]+)")
 _TYPE = re.compile(r"Expected `(?P<want>[^`]+)`(?:, got `(?P<got>\w+)`)?")
+_KEY_STEP = re.compile(r"([^.\[]*)\.?")
+_LIST_STEP = re.compile(r"\[(\d+)\]\.?")
 
 _NAMES = {
     "str": "a string",
@@ -67,6 +70,28 @@ def unknown(path: str, known: Iterable[str] = ()) -> BadRequest:
     near = () if "." in path else difflib.get_close_matches(path, known, n=1, cutoff=0.7)
     hint = f" Did you mean '{near[0]}'?" if near else ""
     return BadRequest(f"Unknown parameter: '{path}'.{hint}", code="unknown_parameter", param=path)
+
+
+def drop(given: object, path: str) -> bool:
+    """Remove what stands at a path such as `tools[0].format.foo`, and say whether it was found: a key may hold dots."""
+    place = given
+    while isinstance(place, dict | list):
+        if isinstance(place, list):
+            entries = cast("list[object]", place)
+            step = _LIST_STEP.match(path)
+            if step is None or int(step[1]) >= len(entries):
+                return False
+            place, path = entries[int(step[1])], path[step.end() :]
+            continue
+        inner = cast("dict[str, object]", place)
+        if path in inner:
+            del inner[path]
+            return True
+        key = _KEY_STEP.match(path)
+        if key is None or key[1] not in inner:
+            return False
+        place, path = inner[key[1]], path[key.end() :]
+    return False
 
 
 def _join(prefix: str, path: str) -> str:
