@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 import msgspec
+from anthropic.types import message_create_params as messages_params
 from msgspec import Raw
 from openai.types.chat import completion_create_params as chat_params
 from openai.types.responses import response_create_params as responses_params
@@ -26,6 +27,15 @@ _KINDS: dict[str, tuple[Any, Any]] = {
         responses_params.ResponseCreateParamsStreaming,
         responses_params.ResponseCreateParamsNonStreaming,
     ),
+    "/messages": (
+        messages_params.MessageCreateParamsStreaming,
+        messages_params.MessageCreateParamsNonStreaming,
+    ),
+}
+_UNTYPED = {
+    "/chat/completions": {"presence_penalty", "frequency_penalty"},  # of Open Responses
+    "/responses": {"presence_penalty", "frequency_penalty"},
+    "/messages": {"temperature", "top_p"},  # newer models refuse them, older ones and look-alikes don't
 }
 
 
@@ -59,12 +69,14 @@ def judge(sent: UpstreamRequest) -> None:
     body = json.loads(sent.body)
     kind = _KINDS[sent.path][0 if body.get("stream") else 1]
     known = set(kind.__annotations__) | {key for base in kind.__mro__ for key in getattr(base, "__annotations__", {})}
-    known |= {"presence_penalty", "frequency_penalty"}  # of Open Responses
+    known |= _UNTYPED[sent.path]
     assert body.keys() <= known | kind.__required_keys__ | kind.__optional_keys__
     if sent.path == "/responses":
         body["input"] = [_with_id(item) for item in body["input"]]
         body["tools"] = [_with_strict(tool) for tool in body.get("tools", ())]
-    _exhaust(_adapter(kind).validate_python(body))
+    judged = _exhaust(_adapter(kind).validate_python(body))
+    if sent.path == "/messages":  # its types drop what they don't know, at any depth
+        assert judged == {key: value for key, value in body.items() if key not in _UNTYPED[sent.path]}
 
 
 @cache
@@ -88,14 +100,13 @@ def _with_strict(tool: dict[str, Any]) -> dict[str, Any]:
     return {"strict": None, **tool} if tool["type"] == "function" else tool
 
 
-def _exhaust(value: object) -> None:
-    """Iterables are validated as they are read."""
+def _exhaust(value: Any) -> Any:
+    """Return a value whose iterables were read: they are validated only then."""
     if isinstance(value, dict):
-        for inner in value.values():
-            _exhaust(inner)
-    elif isinstance(value, list | Iterator) or type(value).__name__ == "ValidatorIterator":
-        for inner in value:  # type: ignore[attr-defined] # a ValidatorIterator can be iterated
-            _exhaust(inner)
+        return {key: _exhaust(inner) for key, inner in value.items()}
+    if isinstance(value, list | Iterator) or type(value).__name__ == "ValidatorIterator":
+        return [_exhaust(inner) for inner in value]
+    return value
 
 
 def said(text: str | list[dict[str, Any]], role: str = "user", **fields: Any) -> dict[str, Any]:
