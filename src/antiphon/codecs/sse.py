@@ -5,11 +5,15 @@ lines are joined with LF, a blank line ends an event. One deviation: what stands
 bytes is an event too, because some servers leave out the last blank line.
 """
 
+import re
+
 MAX_EVENT = 8 * 1024 * 1024
 """Bytes that one event may have before the stream counts as broken; the largest seen are inline images."""
 
 NOTHING = frozenset({b"", b'""', b"null"})
 """Data of events that some servers send only to keep a connection open."""
+
+_named = re.compile(rb"event: [^\n]*\ndata: ([^\n]*)\n\n").findall
 
 
 class Reader:
@@ -35,10 +39,8 @@ class Reader:
             return []
         if self._at_start and not self._held and received[0] != 0xEF:
             self._at_start = False  # no BOM begins so
-        if self._is_simple(received):
-            events = received[6:-2].split(b"\n\ndata: ")
-            if received.count(b"\n") == 2 * len(events):
-                return events
+        if self._is_simple(received) and (events := _simple(received)):
+            return events
         self._held.append(received)
         self._held_size += len(received)
         if self._at_start:
@@ -53,11 +55,9 @@ class Reader:
         return events
 
     def _is_simple(self, received: bytes) -> bool:
-        """Say whether a read may be whole events of one line each: the usual one by far, so it has a short way."""
+        """Say whether a read may be whole events: the usual one by far, so it has a short way."""
         pending = self._held or self._data or self._size or self._at_start
-        return (
-            not pending and received.startswith(b"data: ") and received.endswith(b"\n\n") and len(received) < MAX_EVENT
-        )
+        return not pending and received.endswith(b"\n\n") and len(received) < MAX_EVENT
 
     def close(self) -> list[bytes]:
         """Return the data of an event that was not closed by a blank line."""
@@ -98,3 +98,14 @@ class Reader:
         if received:
             self._after_cr = received[-1:] == b"\r"
         return received.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+def _simple(received: bytes) -> list[bytes] | None:
+    """Return the data of events that all have one line of it, alone or behind their name; None for any others."""
+    if received.startswith(b"data: "):
+        events = received[6:-2].split(b"\n\ndata: ")
+        return events if received.count(b"\n") == 2 * len(events) else None
+    if received.startswith(b"event: "):
+        events = _named(received)
+        return events if received.count(b"\n") == 3 * len(events) else None
+    return None
