@@ -1,12 +1,16 @@
 """Logs: events with fields, one line each, once per fact, at the place that knows most.
 
 A line is JSON, unless stderr is a terminal. The id of the request being served is added by itself. No content
-of users' messages and no secret is ever a field.
+of users' messages and no secret is ever a field. The lines of one turn of the event loop go out in one write.
 """
 
+import asyncio
+import atexit
+import contextlib
 import sys
 import time
 import traceback
+from collections import deque
 from contextvars import ContextVar
 from enum import IntEnum
 
@@ -28,6 +32,9 @@ _threshold = Level.INFO
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 _names = {level: level.name.lower() for level in Level}
 _for_people = sys.stderr is not None and sys.stderr.isatty()
+_held: deque[bytes] = deque()
+_flusher: asyncio.AbstractEventLoop | None = None
+"""The loop that has been asked to write what is held."""
 
 
 def set_level(level: Level) -> None:
@@ -44,11 +51,33 @@ def log(event: str, level: Level = Level.INFO, **fields: object) -> None:
     if current := request_id.get():
         line["request_id"] = current
     line.update(fields)
-    if _for_people:
-        sys.stderr.write(_plain(line))
-        return
+    _held.append(_plain(line).encode() if _for_people else _encode(line) + b"\n")
+    if level >= Level.ERROR or not _flush_soon():
+        flush()
+
+
+def _flush_soon() -> bool:
+    """Have the running loop write what is held; False when there is none, as in the store's thread."""
+    global _flusher  # noqa: PLW0603 - one process, one log
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    if loop is not _flusher:
+        loop.call_soon(flush)
+        _flusher = loop
+    return True
+
+
+@atexit.register
+def flush() -> None:
+    """Write the lines that are held."""
+    global _flusher  # noqa: PLW0603 - one process, one log
+    _flusher = None
     out = sys.stderr.buffer
-    out.write(_encode(line) + b"\n")
+    with contextlib.suppress(IndexError):  # another thread took the last one
+        while _held:
+            out.write(_held.popleft())
     out.flush()
 
 

@@ -5,7 +5,7 @@ its model can do.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from antiphon.engine.context import build, window
@@ -35,6 +35,7 @@ from antiphon.types.turns import Turn
 _CLIENT_ID = re.compile(r"conv_[A-Za-z0-9_.-]{1,64}\Z")
 _RESPONSES_ONLY = ("context_management", "moderation", "image", "access_programs")
 """Parameters that only a Responses upstream can act on."""
+_NO_TARGETS: Mapping[int, FoundItem] = {}
 
 
 @dataclass(slots=True)
@@ -82,7 +83,8 @@ class Preparation:
         check_choice(request.tool_choice, tools, own)
         model = self._models.find(request.model)
         response_id = self._mint("resp")
-        own, inputs = await self._resolve(tenant, own, response_id)
+        keeps = request.store is not False or request.conversation is not None
+        own, inputs = await self._resolve(tenant, own, response_id if keeps else None)
         conversation_id, history = None, []
         if request.conversation is not None or request.previous_response_id is not None:
             conversation_id = await self._conversation(tenant, request.conversation)
@@ -112,7 +114,7 @@ class Preparation:
         check_choice(request.tool_choice, read_tools(request.tools), own)
         if request.model is not None:
             self._models.find(request.model)
-        own, _ = await self._resolve(tenant, own, "count_")
+        own, _ = await self._resolve(tenant, own, None)
         conversation_id = _named(request.conversation)
         if conversation_id is not None:
             await self._conversations.get(tenant, conversation_id)
@@ -149,24 +151,23 @@ class Preparation:
     # -- the state that it names ------------------------------------------------------------------------------
 
     async def _resolve(
-        self, tenant: str, own: list[Kept[Item]], response_id: str
+        self, tenant: str, own: list[Kept[Item]], response_id: str | None
     ) -> tuple[list[Kept[Item]], list[ItemRow]]:
-        """Put the items behind references in their place, and make the rows that store the input."""
-        wanted = [item.view.id for item in own if isinstance(item.view, ItemReference)]
+        """Put the items behind references in their place, and make the rows that store the input under `response_id`.
+
+        Without an id nothing is stored, and there are no rows.
+        """
+        wanted = [item.view.id for item in own if type(item.view) is ItemReference]
         if not wanted:
-            return own, [ItemRow(identify(item, response_id, n), storable(item)) for n, item in enumerate(own)]
+            return own, [] if response_id is None else _rows(own, response_id)
         found = await self._responses.items(tenant, wanted)
-        rows: list[ItemRow] = []
-        resolved: list[Kept[Item]] = []
-        for index, item in enumerate(own):
-            if isinstance(item.view, ItemReference):
-                target = _target(found, item.view.id, index)
-                resolved.append(reread(target.body))
-                rows.append(ItemRow(target.id, None, same_as=target.row))
-            else:
-                resolved.append(item)
-                rows.append(ItemRow(identify(item, response_id, index), storable(item)))
-        return resolved, rows
+        targets = {
+            index: _target(found, item.view.id, index)
+            for index, item in enumerate(own)
+            if isinstance(item.view, ItemReference)
+        }
+        resolved = [reread(targets[index].body) if index in targets else item for index, item in enumerate(own)]
+        return resolved, [] if response_id is None else _rows(own, response_id, targets)
 
     async def _conversation(self, tenant: str, given: str | ConversationRef | None) -> str | None:
         """Return the id of the request's conversation, made now when its client named a new one."""
@@ -227,6 +228,16 @@ def _exclusive() -> BadRequest:
 
 def _named(given: str | ConversationRef | None) -> str | None:
     return given.id if isinstance(given, ConversationRef) else given
+
+
+def _rows(own: list[Kept[Item]], response_id: str, targets: Mapping[int, FoundItem] = _NO_TARGETS) -> list[ItemRow]:
+    """Return the rows of a response's input; an item behind a reference shares the bytes of its row."""
+    return [
+        ItemRow(target.id, None, same_as=target.row)
+        if (target := targets.get(index))
+        else ItemRow(identify(item, response_id, index), storable(item))
+        for index, item in enumerate(own)
+    ]
 
 
 def _target(found: dict[str, FoundItem], identifier: str, index: int) -> FoundItem:

@@ -8,7 +8,7 @@ carried by a task of this process; who watches it or not is of no consequence.
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Self
 
 import msgspec
@@ -44,7 +44,6 @@ class Run:
     is_kept: bool = False
     holds: str | None = None
     """The conversation that is locked for it."""
-    over: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def is_visible(self) -> bool:
@@ -274,7 +273,6 @@ class Runner:
         self._background.pop((run.prepared.tenant, run.prepared.response_id), None)
         if run.feed is not None:
             run.feed.end()
-        run.over.set()
 
     def _show(self, run: Run, events: list[Event]) -> None:
         if run.feed is not None and events:
@@ -304,7 +302,7 @@ class Runner:
             if not run.draft.response.is_terminal:
                 run.is_cancelled = True
                 run.task.cancel()
-            await run.over.wait()
+            await asyncio.wait([run.task])
             if run.is_kept:
                 return
         ended = _replace(response, status="cancelled", output=[])
