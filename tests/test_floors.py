@@ -11,6 +11,7 @@ PURE = (
     "types",
     "codecs",
     "compat",
+    "dialects",
     "engine.context",
     "engine.draft",
     "engine.emitter",
