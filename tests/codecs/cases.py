@@ -15,7 +15,9 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
+from antiphon.codecs.anthropic import ANTHROPIC
 from antiphon.codecs.chat import CHAT
+from antiphon.codecs.gemini import GEMINI
 from antiphon.codecs.responses import RESPONSES
 from antiphon.errors import ProviderError
 from antiphon.ports import Codec, Parser
@@ -24,7 +26,7 @@ from antiphon.types.profiles import Profile
 from antiphon.types.turns import ToolName, UpstreamRequest
 
 FOLDER = Path(__file__).parent / "golden"
-CODECS: Mapping[str, Codec] = {"chat": CHAT, "responses": RESPONSES}
+CODECS: Mapping[str, Codec] = {"anthropic": ANTHROPIC, "chat": CHAT, "gemini": GEMINI, "responses": RESPONSES}
 EXPECTATION = ".chunks.json"
 
 Told = tuple[list[Any], Any]

@@ -72,7 +72,10 @@ def ends_an_answer(event: dict[str, object]) -> bool:
     choices = event.get("choices")
     if isinstance(choices, list):
         return any(choice.get("finish_reason") for choice in choices)
-    return str(event.get("type")) in {"response.completed", "response.incomplete"}
+    candidates = event.get("candidates")
+    if isinstance(candidates, list):
+        return any(candidate.get("finishReason") for candidate in candidates)
+    return str(event.get("type")) in {"response.completed", "response.incomplete", "message_stop"}
 
 
 DISGUISES: dict[str, Callable[[bytes], bytes]] = {
@@ -107,7 +110,8 @@ def test_a_stream_is_read_as_the_standard_says(golden: Golden, disguise: str) ->
 @pytest.mark.parametrize("golden", STREAMS, ids=str)
 def test_what_comes_after_the_end_is_not_heard(golden: Golden) -> None:
     """A1 case 21: bytes behind the end of a stream that said so itself."""
-    says_so = b"data: [DONE]" in golden.data or b'"type":"response.completed"' in golden.data
+    ends = (b"data: [DONE]", b'"type":"response.completed"', b'"type":"message_stop"')
+    says_so = any(end in golden.data for end in ends)
     if golden.told[1] is None and says_so:
         assert told_by(golden, [golden.data + b"\0\xff junk\n\ndata: {broken\n\n"]) == golden.told
 

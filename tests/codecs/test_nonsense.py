@@ -54,7 +54,11 @@ def test_events_may_be_lost_doubled_and_shuffled(golden: Golden) -> None:
 
 def is_an_end(event: dict[str, Any]) -> bool:
     choices = event.get("choices") or []
-    return event.get("type") == "response.completed" or any(choice.get("finish_reason") for choice in choices)
+    if any(candidate.get("finishReason") for candidate in event.get("candidates") or []):
+        return True
+    return event.get("type") in {"response.completed", "message_stop"} or any(
+        choice.get("finish_reason") for choice in choices
+    )
 
 
 @pytest.mark.parametrize("golden", goldens(), ids=str)

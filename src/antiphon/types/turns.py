@@ -51,3 +51,6 @@ class UpstreamRequest(Struct, kw_only=True, frozen=True):
     notes: Sequence[str] = ()
     summarize: bool = False
     """Reasoning that the upstream tells raw is asked for as a summary."""
+
+    one_call: bool = False
+    """Of an answer's calls only the first counts: the upstream can't be told to make one at a time."""
