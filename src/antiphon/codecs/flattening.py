@@ -5,7 +5,7 @@ and the keyword goes into `lost`. The inside of properties and items is left for
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, TypeGuard
 from urllib.parse import unquote
 
 from antiphon.codecs.mending import as_list, as_object
@@ -96,6 +96,16 @@ class Flattening:
         return both
 
 
+def is_object(value: object) -> TypeGuard[JsonObject]:
+    """Say whether a decoded value is an object; JSON has no other keys than strings."""
+    return isinstance(value, dict)
+
+
+def is_array(value: object) -> TypeGuard[list[Any]]:
+    """Say whether a decoded value is an array."""
+    return isinstance(value, list)
+
+
 def without(schema: JsonObject, *keys: str) -> JsonObject:
     """Return a copy without some of the keys."""
     return {key: value for key, value in schema.items() if key not in keys}
@@ -103,8 +113,8 @@ def without(schema: JsonObject, *keys: str) -> JsonObject:
 
 def _parts(schema: Schema) -> Mapping[str, Schema]:
     """Return what a pointer's next step may name: fields, or items by their number."""
-    if isinstance(schema, list):
-        return {str(index): part for index, part in enumerate(as_list(cast(object, schema)))}
+    if is_array(schema):
+        return {str(index): part for index, part in enumerate(schema)}
     return as_object(schema)
 
 
