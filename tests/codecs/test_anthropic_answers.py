@@ -200,6 +200,14 @@ def test_each_call_keeps_its_own_pieces() -> None:
     assert names(told).count("CallClosed") == 2
 
 
+def test_the_tail_of_a_call_finds_its_call_behind_other_words() -> None:
+    """A1 case 6."""
+    first, head, tail, last = a_call(0, "a", "f", '{"x"', ":1}")
+    told = say(first, head, a_thought(1, "hm"), a_text(2, "meanwhile"), tail, last)
+    assert calls(told) == [("a", "f", '{"x":1}')]
+    assert names(told).count("CallOpened") == names(told).count("CallClosed") == 1
+
+
 def test_an_index_that_is_used_again_is_another_call() -> None:
     """A1 cases 1 and 2."""
     assert calls(say(a_call(0, "a", "f", "{}"), a_call(0, "b", "f", "{}"))) == [("a", "f", "{}"), ("b", "f", "{}")]

@@ -317,6 +317,7 @@ def test_a_file_that_is_an_image_is_an_image() -> None:
         ({"type": "input_file", "file_url": "https://e.org/x.pdf"}, a_profile(file_urls=False), ".file_url"),
         ({"type": "input_file", "file_url": "ftp://e.org/x.pdf"}, PLAIN, ".file_url"),
         (a_file("aGk=", "x.docx"), PLAIN, ".file_data"),
+        (a_file("aGk=", "x.png"), a_profile(images=False), ".file_data"),
         (a_file("aGk=", "x.tiff"), PLAIN, ".filename"),
     ],
 )
@@ -660,7 +661,7 @@ def test_a_model_that_does_not_think_takes_no_effort() -> None:
 
 @pytest.mark.parametrize(
     ("effort", "budget"),
-    [("minimal", 1024), ("low", 4096), ("medium", 8192), ("high", 16384), ("xhigh", 32768), ("max", 65536)],
+    [("minimal", 1024), ("low", 4096), ("medium", 8192), ("high", 16384), ("xhigh", 23808), ("max", 23808)],
 )
 def test_an_effort_is_a_budget_that_an_open_limit_makes_room_for(effort: str, budget: int) -> None:
     """A4 case 57."""

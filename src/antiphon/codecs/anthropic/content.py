@@ -117,7 +117,10 @@ def _picture(found: Media, param: str) -> JsonObject:
 
 def _file(part: InputFile, path: str, profile: Profile) -> JsonObject:
     if part.file_data is not None:
-        return _document(media.file(part, path), part.filename, f"{path}.file_data")
+        found = media.file(part, path)
+        if found.type.startswith("image/") and profile.images:
+            return _picture(found, f"{path}.file_data")
+        return _document(found, part.filename, f"{path}.file_data")
     if part.file_url is None:
         raise Unsupported(_NO_STORE.format("file_data"), param=f"{path}.file_id")
     if not profile.file_urls or not part.file_url.lower().startswith(_WEB):
@@ -128,8 +131,6 @@ def _file(part: InputFile, path: str, profile: Profile) -> JsonObject:
 def _document(found: Media, name: str | None, param: str) -> JsonObject:
     if found.type == "application/pdf":
         return _titled({"type": "base64", "media_type": found.type, "data": found.data}, name)
-    if found.type.startswith("image/"):
-        return _picture(found, param)
     if not found.type.startswith("text/") and found.type != "application/json":
         raise Unsupported(f"Files of type '{found.type}' are not available with this provider.", param=param)
     try:

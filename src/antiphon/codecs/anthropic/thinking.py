@@ -18,6 +18,9 @@ DEFAULT_LIMIT = 8192
 LEAST_BUDGET = 1024
 """The smallest number of tokens that can be given to thinking."""
 
+OPEN_LIMIT = 32_000
+"""Tokens of an answer that every model with a budget can have: Opus 4 and 4.1 have the fewest."""
+
 _BUDGETS: dict[Effort | None, int] = {
     "minimal": LEAST_BUDGET,
     "low": 4096,
@@ -86,13 +89,14 @@ def _off_for_a_call(profile: Profile, notes: list[str], *, is_wanted: bool) -> J
 
 
 def _budget(asked: int | None, most: int | None, wish: int) -> tuple[int, int]:
-    """Return limit and budget. An open limit leaves room for both; a known one bounds the budget.
+    """Return limit and budget. An open limit is raised so that both have room; a known one bounds the budget.
 
     At least a fifth of a limit is left for the answer, as far as the smallest budget allows.
     """
     limit = asked or most
     if limit is None:
-        return wish + DEFAULT_LIMIT, wish
+        limit = min(wish + DEFAULT_LIMIT, OPEN_LIMIT)
+        return limit, limit - DEFAULT_LIMIT
     if limit <= LEAST_BUDGET:
         text = f"This model needs more than {LEAST_BUDGET} tokens of output to reason."
         raise Unsupported(text, param="max_output_tokens")
