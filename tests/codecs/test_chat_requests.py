@@ -178,6 +178,7 @@ def test_images_files_and_sound_take_chat_s_shape() -> None:
         ({"type": "input_image", "file_id": "file_1"}, PLAIN, ".file_id"),
         ({"type": "input_file", "file_id": "file_1"}, RICH, ".file_id"),
         ({"type": "input_file", "file_url": "https://e.org/x.pdf"}, RICH, ".file_url"),
+        ({"type": "input_image", "image_url": "https://e.org/x.png"}, Profile(image_urls=False), ".image_url"),
     ],
 )
 def test_what_a_model_can_not_take_in_is_refused_by_its_place(part: Any, profile: Profile, param: str) -> None:
@@ -186,6 +187,14 @@ def test_what_a_model_can_not_take_in_is_refused_by_its_place(part: Any, profile
     assert refused(a_turn(said(parts), said("x"), own=1), profile) == f"input.content[1]{param}"
     output = a_turn(said("x"), called("c"), gave("c", parts))
     assert refused(output, profile) == f"input[2].output[1]{param}"
+
+
+def test_an_address_goes_along_where_it_is_fetched() -> None:
+    """A5 case 66: OpenRouter takes a file's address in the place of its data."""
+    parts = [{"type": "input_file", "file_url": "https://e.org/x.pdf", "filename": "x.pdf"}]
+    found = messages(said(parts), profile=Profile(files=True, file_urls=True))
+    assert found[0]["content"] == [{"type": "file", "file": {"file_data": "https://e.org/x.pdf", "filename": "x.pdf"}}]
+    assert messages(said([PICTURE]), profile=Profile(image_urls=False))[0]["content"][0]["type"] == "image_url"
 
 
 def test_a_developer_message_is_a_system_message_where_there_are_none() -> None:
@@ -299,6 +308,20 @@ def test_pictures_of_an_output_follow_in_a_user_message() -> None:
     assert [part["type"] for part in found[4]["content"]] == ["text", "image_url"]
 
 
+def test_pictures_of_an_output_stay_in_it_where_that_is_taken() -> None:
+    """A5 case 65."""
+    parts = [{"type": "input_text", "text": "see"}, PICTURE]
+    sent = CHAT.encode(a_turn(said("a"), called("c"), gave("c", parts), said("b")), Profile(tool_images=True))
+    found = json.loads(sent.body)["messages"]
+    assert [m["role"] for m in found] == ["user", "assistant", "tool", "user"]
+    assert found[2]["content"] == [
+        {"type": "text", "text": "see"},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk=", "detail": "high"}},
+    ]
+    text = [{"type": "input_text", "text": "a"}, {"type": "input_text", "text": "b"}]
+    assert messages(called("c"), gave("c", text), profile=Profile(tool_images=True))[1]["content"] == "a\nb"
+
+
 def test_empty_arguments_of_the_past_are_an_object() -> None:
     assert messages(said("a"), called("c", arguments=""), gave("c"))[1]["tool_calls"] == [a_tool_call("c")]
 
@@ -314,6 +337,18 @@ def test_an_id_that_a_server_would_refuse_changes_the_same_way_every_time(call_i
     assert len(wire) <= 40
     assert wire.replace("_", "").isalnum()
     assert output["tool_call_id"] == wire == again[0]["tool_calls"][0]["id"]
+
+
+def test_an_id_is_nine_letters_and_digits_where_no_other_is_taken() -> None:
+    """A5 case 59: 'Tool call id was call_0 but must be a-z, A-Z, 0-9, with a length of 9' (Mistral)."""
+    ids = ["D681PevKs", "call_0", "call_0123456789", "D681PevKs"]
+    items = [item for call_id in ids for item in (called(call_id), gave(call_id), said("b"))]
+    found = messages(*items, profile=Profile(short_call_ids=True))
+    wire = [m["tool_calls"][0]["id"] for m in found if "tool_calls" in m]
+    assert wire == [m["tool_call_id"] for m in found if m["role"] == "tool"]
+    assert wire[0] == "D681PevKs"
+    assert all(len(call_id) == 9 and call_id.isalnum() for call_id in wire)
+    assert len(set(wire)) == 4
 
 
 def test_an_id_that_is_used_again_leads_to_its_own_output() -> None:
@@ -333,6 +368,14 @@ def thought(*texts: str, **fields: Any) -> dict[str, Any]:
     return {"type": "reasoning", "id": "rs_1", "summary": [], "content": content, **fields}
 
 
+def sealed(**state: Any) -> dict[str, Any]:
+    return {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": json.dumps(state)}
+
+
+REPLAYED = Profile(replay_reasoning="reasoning_content")
+DETAILED = Profile(replay_reasoning="reasoning_details")
+
+
 @pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
 def test_reasoning_goes_back_with_calls_where_it_is_wanted(field: Any) -> None:
     profile = Profile(replay_reasoning=field)
@@ -350,7 +393,105 @@ def test_reasoning_is_never_told_as_text() -> None:
 def test_reasoning_that_led_to_nothing_is_not_told_with_a_later_turn() -> None:
     profile = Profile(replay_reasoning="reasoning_content")
     found = messages(said("a"), thought("old"), said("b"), called("c"), gave("c"), profile=profile)
-    assert "reasoning_content" not in found[2]
+    assert found[2]["reasoning_content"] == " "
+
+
+def test_a_call_without_reasoning_has_a_blank_where_some_is_wanted() -> None:
+    """A4 case 55: DeepSeek and Kimi refuse a conversation that another model began, or calls made without a thought."""
+    items = [said("a"), called("c"), gave("c"), answered("Hi")]
+    for profile, field in ((REPLAYED, " "), (DETAILED, None), (PLAIN, None)):
+        found = messages(*items, profile=profile)
+        assert [m.get("reasoning_content") for m in found] == [None, field, None, field]
+    off = CHAT.encode(a_turn(*items, reasoning={"effort": "none"}), REPLAYED)
+    assert b"reasoning_content" not in off.body
+
+
+def test_reasoning_goes_back_with_every_message_of_a_turn_that_called() -> None:
+    """A4 case 55: the last words of such a turn have their own."""
+    turn = (said("a"), thought("one"), called("c"), gave("c"), thought("two"), answered("Hi"))
+    found = messages(*turn, said("b"), thought("three"), answered("Ho"), said("c"), profile=REPLAYED)
+    assert [m.get("reasoning_content") for m in found if m["role"] == "assistant"] == ["one", "two", None]
+
+
+def test_reasoning_goes_back_with_every_message_where_tools_are_offered() -> None:
+    """A4 case 55: DeepSeek wants it then, whether they were called or not (CommandCodeAI/command-code 840)."""
+    found = messages(said("a"), thought("one"), answered("Hi"), said("b"), profile=REPLAYED, tools=[a_function()])
+    assert found[1]["reasoning_content"] == "one"
+
+
+@pytest.mark.parametrize("field", ["reasoning_content", "reasoning"])
+def test_state_alone_brings_the_reasoning_back(field: Any) -> None:
+    """A4 case 55: a client may keep nothing of an item but its state."""
+    found = messages(said("a"), sealed(text="hm"), called("c"), gave("c"), profile=Profile(replay_reasoning=field))
+    assert found[1][field] == "hm"
+
+
+def test_reasoning_details_go_back_word_for_word() -> None:
+    """A4 case 51: all of a message's, in their order."""
+    signed = {"type": "reasoning.text", "text": "hm", "signature": "Et8B", "index": 0, "format": "f"}
+    locked = {"type": "reasoning.encrypted", "data": "AY", "id": "c", "index": 0, "format": "g"}
+    items = [said("a"), sealed(details=[signed]), answered("I go."), called("c"), sealed(details=[locked]), gave("c")]
+    found = messages(*items, profile=DETAILED)
+    assert found[1] == {
+        "role": "assistant",
+        "content": "I go.",
+        "tool_calls": [a_tool_call("c")],
+        "reasoning_details": [signed, locked],
+    }
+    assert "reasoning_details" not in json.dumps(messages(*items, profile=REPLAYED))
+
+
+def test_reasoning_without_details_goes_back_as_text() -> None:
+    found = messages(said("a"), thought("hm"), called("c"), gave("c"), profile=DETAILED)
+    assert found[1]["reasoning"] == "hm"
+
+
+def test_what_stood_beside_a_call_stands_there_again() -> None:
+    """A4 case 54."""
+    extra = {"google": {"thought_signature": "AY89"}}
+    found = messages(said("a"), sealed(call=extra), called("c1"), called("c2"), gave("c1"), gave("c2"))
+    first, second = found[1]["tool_calls"]
+    assert first == {**a_tool_call("c1"), "extra_content": extra}
+    assert second == a_tool_call("c2")
+
+
+def test_a_call_of_the_current_turn_without_a_signature_has_a_marker_where_one_is_wanted() -> None:
+    """A4 case 54: the first of each step; earlier turns are not judged."""
+    extra = {"google": {"thought_signature": "AY89"}}
+    step = (called("c1"), called("c2"), gave("c1"), gave("c2"))
+    items = [said("a"), called("c0"), gave("c0"), said("b"), *step, sealed(call=extra), called("c3"), gave("c3")]
+    found = messages(*items, profile=Profile(signed_calls=True))
+    told = [call.get("extra_content") for m in found for call in m.get("tool_calls", ())]
+    assert told == [None, {"google": {"thought_signature": "skip_thought_signature_validator"}}, None, extra]
+    only = messages(called("c"), gave("c"), profile=Profile(signed_calls=True))
+    assert "extra_content" in only[0]["tool_calls"][0]
+
+
+@pytest.mark.parametrize("state", ["gAAAAA", "{}x", '{"text":5}', '{"other":1}', "[]", "é", "[" * 2000])
+@pytest.mark.parametrize("profile", [Profile(), Profile(replay_reasoning="reasoning_content")])
+def test_state_that_is_none_of_ours_is_left_out_with_one_note(state: str, profile: Profile) -> None:
+    """A4 case 53."""
+    odd = {"type": "reasoning", "summary": [], "encrypted_content": state}
+    sent = CHAT.encode(a_turn(said("a"), odd, odd, called("c"), gave("c")), profile)
+    assert sent.notes == ["reasoning state that can't be read left out"]
+    assert state.encode() not in sent.body
+
+
+def test_reasoning_between_words_and_calls_does_not_part_them() -> None:
+    """What chat told as one message goes back as one."""
+    items = [
+        said("a"),
+        answered("One."),
+        thought("hm"),
+        called("c1"),
+        thought("hm"),
+        called("c2"),
+        gave("c1"),
+        gave("c2"),
+    ]
+    found = messages(*items)
+    assert [m["role"] for m in found] == ["user", "assistant", "tool", "tool"]
+    assert [call["id"] for call in found[1]["tool_calls"]] == ["c1", "c2"]
 
 
 # -- tools ----------------------------------------------------------------------------------------------------
@@ -523,6 +664,14 @@ def test_a_choice_of_a_provider_s_own_tool_is_refused(choice: Any) -> None:
 # -- what a profile changes -----------------------------------------------------------------------------------
 
 SCHEMA = {"type": "json_schema", "name": "n", "schema": {}}
+OPEN = {"type": "object", "properties": {"x": {"type": "integer"}}}
+CLOSED = {
+    "type": "object",
+    "properties": {"x": {"type": ["integer", "null"]}},
+    "required": ["x"],
+    "additionalProperties": False,
+}
+LOOSE = {"type": "json_schema", "name": "n", "schema": {"type": "object", "additionalProperties": True}, "strict": True}
 LOGPROBS = {"include": ["message.output_text.logprobs"]}
 REFUSALS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"tools": False}, {"tools": [a_function()]}, "tools"),
@@ -539,6 +688,9 @@ REFUSALS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"effort": "none"}, {"reasoning": {"effort": "high"}}, "reasoning.effort"),
     ({"temperature": False}, {"temperature": 0.5}, "temperature"),
     ({"temperature": False}, {"top_p": 0.5}, "top_p"),
+    ({"max_temperature": 1.0}, {"temperature": 1.5}, "temperature"),
+    ({"efforts": ["none", "high"]}, {"reasoning": {"effort": "low"}}, "reasoning.effort"),
+    ({"schema_dialect": "openai"}, {"text": {"format": LOOSE}}, "text.format.schema"),
     ({}, {"reasoning": {"mode": "pro"}}, "reasoning.mode"),
     ({}, {"reasoning": {"context": "all_turns"}}, "reasoning.context"),
 ]
@@ -580,6 +732,87 @@ DEVIATIONS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
 ]
 
 
+VENDORS: list[tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = [
+    ({"effort": "reasoning"}, {"reasoning": {"effort": "low"}}, {"reasoning": {"effort": "low"}}),
+    (
+        {"effort": "reasoning"},
+        {"reasoning": {"effort": "none", "summary": "auto"}},
+        {"reasoning": {"effort": "none", "summary": "auto"}},
+    ),
+    ({"effort": "reasoning"}, {"reasoning": {}}, {}),
+    ({"effort": "thinking"}, {"reasoning": {"effort": "none"}}, {"thinking": {"type": "disabled"}}),
+    ({"effort": "thinking"}, {"reasoning": {"summary": "auto"}}, {}),
+    (
+        {"effort": "thinking", "efforts": ["none", "high"]},
+        {"reasoning": {"effort": "high"}},
+        {"thinking": {"type": "enabled"}},
+    ),
+    (
+        {"effort": "thinking", "efforts": ["none", "high", "max"]},
+        {"reasoning": {"effort": "max"}},
+        {"thinking": {"type": "enabled"}, "reasoning_effort": "max"},
+    ),
+    ({"effort": "enable_thinking"}, {"reasoning": {"effort": "none"}}, {"enable_thinking": False}),
+    (
+        {"effort": "enable_thinking", "efforts": ["high"]},
+        {"reasoning": {"effort": "high"}},
+        {"enable_thinking": True},
+    ),
+    (
+        {"effort": "template"},
+        {"reasoning": {"effort": "none"}},
+        {"chat_template_kwargs": {"enable_thinking": False}},
+    ),
+    (
+        {"effort": "template", "efforts": ["high"]},
+        {"reasoning": {"effort": "high"}},
+        {"chat_template_kwargs": {"enable_thinking": True}},
+    ),
+    ({"efforts": ["low"]}, {"reasoning": {"effort": "low"}}, {"reasoning_effort": "low"}),
+    ({"efforts": []}, {"reasoning": {"summary": "auto"}}, {}),
+    ({"max_temperature": 1.0}, {"temperature": 1.0}, {"temperature": 1.0}),
+    (
+        {"renamed": {"seed": "random_seed", "top_p": "p"}},
+        {"top_p": 0.5, "temperature": 0},
+        {"p": 0.5, "temperature": 0},
+    ),
+    ({"removed": ["stream_options", "stop"]}, {"stream": True}, {}),
+]
+"""What the official client's types know nothing of."""
+
+
+@pytest.mark.parametrize(("profile", "request_", "fields"), VENDORS)
+def test_a_vendor_s_own_words_are_used_in_the_place_of_the_format_s(
+    profile: dict[str, Any], request_: dict[str, Any], fields: dict[str, Any]
+) -> None:
+    """A4 case 57: an effort is told as the vendor has it, or refused."""
+    sent = CHAT.encode(a_turn(**request_), msgspec.convert(profile, Profile))
+    body = json.loads(sent.body)
+    assert {key: body[key] for key in body.keys() - {"model", "messages", "stream"}} == fields
+    assert sent.notes == []
+
+
+@pytest.mark.parametrize(
+    ("dialect", "strict"), [("openai", True), ("gemini", False), ("openai", False), ("full", True)]
+)
+def test_a_schema_is_told_in_the_provider_s_dialect(dialect: Any, strict: bool) -> None:
+    """OpenAI's is that of strict schemas alone; the note says what is not enforced."""
+    chosen = {"type": "json_schema", "name": "n", "schema": OPEN, "strict": strict}
+    turn = a_turn(tools=[a_function(strict=strict)], text={"format": chosen})
+    body, sent = encoded(turn, Profile(schema_dialect=dialect))
+    told = [body["tools"][0]["function"]["parameters"], body["response_format"]["json_schema"]["schema"]]
+    is_narrowed = dialect == "openai" and strict
+    assert told == [CLOSED if is_narrowed else OPEN] * 2
+    assert len(sent.notes) == (2 if is_narrowed else 0)
+    assert {note.partition(":")[0] for note in sent.notes} <= {"tools", "text.format.schema"}
+
+
+def test_a_refused_effort_names_those_that_are_taken() -> None:
+    with pytest.raises(Unsupported, match=r"'low', only 'none', 'high', 'max'") as caught:
+        CHAT.encode(a_turn(reasoning={"effort": "low"}), Profile(efforts=frozenset({"max", "high", "none"})))
+    assert caught.value.param == "reasoning.effort"
+
+
 @pytest.mark.parametrize(("profile", "request_", "fields"), DEVIATIONS)
 def test_a_deviation_changes_the_body_and_nothing_else(
     profile: dict[str, Any], request_: dict[str, Any], fields: dict[str, Any]
@@ -589,6 +822,7 @@ def test_a_deviation_changes_the_body_and_nothing_else(
     assert sent.notes == []
 
 
+ONLY_ON = "reasoning.effort: only on and off can be told, not '{}'"
 NOTED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"strict_tools": False}, {"tools": [a_function(strict=True)]}, "tools: strict of 'go' left out"),
     (
@@ -596,6 +830,12 @@ NOTED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         {"tools": [a_function()], "parallel_tool_calls": False},
         "parallel_tool_calls left out: this provider can't be told to make one call at a time",
     ),
+    ({"effort": "thinking"}, {"reasoning": {"effort": "low"}}, ONLY_ON.format("low")),
+    ({"effort": "enable_thinking"}, {"reasoning": {"effort": "max"}}, ONLY_ON.format("max")),
+    ({"effort": "template"}, {"reasoning": {"effort": "high"}}, ONLY_ON.format("high")),
+    ({"effort": "adaptive"}, {"reasoning": {"effort": "low"}}, "reasoning.effort left out"),
+    ({"removed": ["max_tokens"]}, {"max_output_tokens": 16}, "max_output_tokens left out"),
+    ({"removed": ["top_p"]}, {"top_p": 0.5}, "top_p left out"),
     ({}, {"user": "u"}, "user left out"),
     ({}, {"safety_identifier": "s"}, "safety_identifier left out"),
     ({}, {"prompt_cache_key": "k"}, "prompt_cache_key left out"),
@@ -610,9 +850,11 @@ NOTED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
 def test_a_hint_that_is_not_taken_is_left_out_with_a_note(
     profile: dict[str, Any], request_: dict[str, Any], note: str
 ) -> None:
-    body, sent = encoded(a_turn(**request_), msgspec.convert(profile, Profile))
+    sent = CHAT.encode(a_turn(**request_), msgspec.convert(profile, Profile))
+    body = json.loads(sent.body)
     assert sent.notes == [note]
-    assert body.keys() <= {"model", "messages", "stream", "tools"}
+    switches = {"thinking", "enable_thinking", "chat_template_kwargs"}
+    assert body.keys() - switches <= {"model", "messages", "stream", "tools"}
     assert "strict" not in json.dumps(body)
 
 
@@ -622,29 +864,22 @@ def test_a_tier_that_is_had_anyway_needs_no_note(tier: str) -> None:
 
 
 def test_every_field_of_a_profile_has_a_case_here() -> None:
-    tried = {name for table in (REFUSALS, DEVIATIONS, NOTED) for row in table for name in row[0]}
+    tried = {name for table in (REFUSALS, DEVIATIONS, VENDORS, NOTED) for row in table for name in row[0]}
     by_hand = {
         "developer_role",
         "mid_system",
         "images",
+        "image_urls",
+        "tool_images",
         "files",
+        "file_urls",
         "audio",
+        "short_call_ids",
         "custom_tools",
         "null_content",
         "replay_reasoning",
+        "signed_calls",
         "hints",
     }
-    of_others = {
-        "image_urls",
-        "file_urls",
-        "tool_images",
-        "schema_dialect",
-        "efforts",
-        "signed_calls",
-        "max_temperature",
-        "output_limit",
-        "removed",
-        "renamed",
-        "family",
-    }
+    of_others = {"output_limit", "family"}
     assert {field.name for field in msgspec.structs.fields(Profile)} == tried | by_hand | of_others

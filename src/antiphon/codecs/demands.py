@@ -5,12 +5,24 @@ take is left out with a note. A provider that takes what we only pass on (`opaqu
 where its profile says plainly that something is missing.
 """
 
+from collections.abc import Mapping
+from typing import get_args
+
+import msgspec
+from msgspec import Raw
+
 from antiphon.errors import Unsupported
 from antiphon.types.content import InputAudio, InputFile, InputImage, MessagePart, ToolOutputPart
 from antiphon.types.profiles import Hint, Profile
-from antiphon.types.responses import CreateResponse, JsonObjectFormat, JsonSchemaFormat, ReasoningOptions
+from antiphon.types.responses import CreateResponse, Effort, JsonObjectFormat, JsonSchemaFormat, ReasoningOptions
+
+_encode = msgspec.json.Encoder().encode
+_FIELDS: msgspec.json.Decoder[dict[str, Raw]] = msgspec.json.Decoder(dict[str, Raw])
 
 _LOGPROBS = "message.output_text.logprobs"
+_UNASKED = frozenset({"include", "store", "stream_options"})
+"""Parameters that are sent whether a request names them or not."""
+
 _HAD_ANYWAY = {("service_tier", "auto"), ("service_tier", "default")}
 
 
@@ -20,6 +32,9 @@ def check(request: CreateResponse, profile: Profile) -> None:
         for param, value in (("temperature", request.temperature), ("top_p", request.top_p)):
             if value not in {None, 1}:  # 1 is the default: asking for it changes nothing
                 raise Unsupported(f"'{param}' is not available with this model.", param=param)
+    if request.temperature is not None and request.temperature > profile.max_temperature:
+        text = f"'temperature' is at most {profile.max_temperature:g} with this model."
+        raise Unsupported(text, param="temperature")
     if not profile.logprobs and (wants_logprobs(request) or request.top_logprobs):
         param = "top_logprobs" if request.top_logprobs else "include"
         raise Unsupported("Log probabilities are not available with this model.", param=param)
@@ -40,6 +55,14 @@ def check_part(part: MessagePart | ToolOutputPart, profile: Profile, path: str) 
         raise Unsupported("File input is not available with this model.", param=path)
     if isinstance(part, InputAudio) and not (profile.audio or profile.opaque_items):
         raise Unsupported("Audio input is not available with this model.", param=path)
+
+
+def check_address(part: MessagePart | ToolOutputPart, profile: Profile, path: str) -> None:
+    """Raise Unsupported for an address that the model can't fetch from; what can be fetched for it was before."""
+    if isinstance(part, InputImage) and not profile.image_urls and _is_address(part.image_url):
+        raise Unsupported("This model fetches no images; send a data URL.", param=f"{path}.image_url")
+    if isinstance(part, InputFile) and not profile.file_urls and part.file_data is None and part.file_url:
+        raise Unsupported("This model fetches no files; send file_data.", param=f"{path}.file_url")
 
 
 def wants_logprobs(request: CreateResponse) -> bool:
@@ -70,9 +93,32 @@ def hints(request: CreateResponse, profile: Profile, notes: list[str]) -> dict[H
     return taken
 
 
+def fitted(body: bytes, profile: Profile, notes: list[str], params: Mapping[str, str]) -> bytes:
+    """Return a body without the parameters that the provider refuses, the others under its own names.
+
+    `params` leads from the wire's names to the request's, which the notes tell; what nobody asked for needs none.
+    """
+    if not profile.removed and not profile.renamed:
+        return body
+    fields = _FIELDS.decode(body)
+    for name in sorted(profile.removed & fields.keys()):
+        del fields[name]
+        if name not in _UNASKED:
+            notes.append(f"{params.get(name, name)} left out")
+    return _encode({profile.renamed.get(name, name): value for name, value in fields.items()})
+
+
+def _is_address(url: str | None) -> bool:
+    return url is not None and url[:5].lower() != "data:"
+
+
 def _check_reasoning(options: ReasoningOptions, profile: Profile) -> None:
     if profile.effort == "none" and options.effort not in {None, "none"}:
         raise Unsupported("This model knows no reasoning effort.", param="reasoning.effort")
+    if profile.efforts is not None and options.effort is not None and options.effort not in profile.efforts:
+        known = ", ".join(f"'{effort}'" for effort in get_args(Effort) if effort in profile.efforts)
+        text = f"This model takes no reasoning effort '{options.effort}', only {known}."
+        raise Unsupported(text, param="reasoning.effort")
     if profile.opaque_items:
         return
     if options.mode == "pro":

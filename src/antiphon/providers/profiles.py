@@ -13,6 +13,7 @@ RESPONSES = Profile(
     developer_role=True,
     max_tokens_field="max_completion_tokens",
     files=True,
+    file_urls=True,
     audio=True,
     custom_tools=True,
     opaque_items=True,

@@ -52,6 +52,9 @@ class Profile(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     strict_tools: bool = True
     """Takes `strict` on function tools."""
 
+    short_call_ids: bool = False
+    """Takes only ids of calls that are nine letters and digits (Mistral)."""
+
     custom_tools: bool = False
     """Takes freeform tools; otherwise they are lowered to functions of one string."""
 
@@ -89,7 +92,8 @@ class Profile(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     ] = "reasoning_effort"
     """How `reasoning.effort` is told: a parameter of that name or an object `reasoning` (chat), a switch `thinking`,
     `enable_thinking` or one of the chat template (chat), `adaptive` thinking (anthropic), a `budget` of tokens
-    (anthropic, gemini), a `level` (gemini). `none` means that the model knows no effort."""
+    (anthropic, gemini), a `level` (gemini). `none` means that the model knows no effort. Beside a switch,
+    `reasoning_effort` tells how much where `efforts` names more than one level."""
 
     efforts: frozenset[Effort] | None = None
     """The efforts that it takes, where known; others are refused."""
@@ -98,7 +102,7 @@ class Profile(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """Takes `content: null` beside tool calls; otherwise an empty string is sent."""
 
     replay_reasoning: Literal["none", "reasoning_content", "reasoning", "reasoning_details"] = "none"
-    """The field in which the model wants its raw reasoning back with a turn that called tools."""
+    """The field in which the model wants its raw reasoning back with turns that call tools, or may."""
 
     signed_calls: bool = False
     """Refuses a call of the current turn that has no signature of its own (Gemini 3): a marker stands in for it."""

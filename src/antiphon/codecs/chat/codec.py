@@ -1,7 +1,7 @@
 """The codec `chat`: request, answer and refusal put together."""
 
 from antiphon.codecs.chat.answer import StreamParser, WholeParser
-from antiphon.codecs.chat.request import encode
+from antiphon.codecs.chat.request import PARAMS, encode
 from antiphon.codecs.listing import listing
 from antiphon.codecs.refusals import refusal
 from antiphon.errors import ProviderError
@@ -9,17 +9,6 @@ from antiphon.ports import Parser
 from antiphon.types.models import ListedModel
 from antiphon.types.profiles import Profile
 from antiphon.types.turns import Turn, UpstreamRequest
-
-_PARAMS = {
-    "messages": "input",
-    "max_tokens": "max_output_tokens",
-    "max_completion_tokens": "max_output_tokens",
-    "response_format": "text.format",
-    "reasoning_effort": "reasoning.effort",
-    "verbosity": "text.verbosity",
-    "logprobs": "include",
-}
-"""Parameters of Chat Completions that the Responses API calls otherwise."""
 
 
 class ChatCodec:
@@ -32,7 +21,7 @@ class ChatCodec:
         return StreamParser(sent, profile) if streamed else WholeParser(sent, profile)
 
     def refusal(self, status: int, body: bytes, retry_after: float | None) -> ProviderError:
-        return refusal(status, body, retry_after, params=_PARAMS)
+        return refusal(status, body, retry_after, params=PARAMS)
 
     def listing(self, body: bytes) -> list[ListedModel]:
         return listing(body)

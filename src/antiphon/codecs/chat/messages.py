@@ -1,12 +1,15 @@
 """A turn's items as chat messages: calls grouped, each group followed by all of its outputs."""
 
+import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from antiphon.codecs.demands import check_part
+from antiphon.codecs.chat.state import Thoughts
+from antiphon.codecs.demands import check_address, check_part
 from antiphon.codecs.lowering import Toolbox, freeform_arguments, short_id
 from antiphon.errors import Unsupported
 from antiphon.types.content import (
@@ -56,6 +59,7 @@ class _Call(Struct, omit_defaults=True, gc=False):
     function: _CalledFunction | None = None
     custom: _CalledCustom | None = None
     type: Literal["function", "custom", ""] = ""
+    extra_content: JsonObject | None = None
 
 
 class Sent(Struct, gc=False):
@@ -68,12 +72,18 @@ class Sent(Struct, gc=False):
     refusal: str | UnsetType = UNSET
     reasoning_content: str | UnsetType = UNSET
     reasoning: str | UnsetType = UNSET
+    reasoning_details: list[JsonObject] | UnsetType = UNSET
 
 
 _Output: TypeAlias = FunctionCallOutput | CustomToolCallOutput
 _SYSTEM = frozenset({"system", "developer"})
 _ID_LENGTH = 40
 """Characters of a call's id that OpenAI's Chat Completions takes."""
+
+_UNREADABLE_STATE = "reasoning state that can't be read left out"
+_NINE = re.compile(r"[A-Za-z0-9]{9}\Z")
+_UNSIGNED: JsonObject = {"google": {"thought_signature": "skip_thought_signature_validator"}}
+"""What Google has a call say that its model never made (https://ai.google.dev/gemini-api/docs/thought-signatures)."""
 
 
 class Messages:
@@ -85,10 +95,15 @@ class Messages:
         self.box = box
         self.notes = notes
         self.messages: list[Sent] = []
-        self.thought = ""
+        effort = turn.request.reasoning.effort if turn.request.reasoning else None
+        self.thoughts = Thoughts(profile, is_off=effort == "none")
+        self.replays = profile.replay_reasoning != "none"
+        self.has_tools = bool(box.functions or box.custom)
+        self.has_called = False  # since the user's last word
         self.group: Sent | None = None
         self.outputs = _outputs(turn.items)
         self.call_ids: set[str] = set()
+        self.signed_from = _current_turn(turn.items) if profile.signed_calls else len(turn.items)
 
     def all(self) -> list[Sent]:
         if self.turn.request.instructions:
@@ -118,7 +133,8 @@ class Messages:
             return
         if self.group is not None:
             self._end_group()
-        self.thought = ""  # of a turn that ended without a word
+        self.thoughts.forget()  # of a turn that ended without a word
+        self.has_called = self.has_called and view.role != "user"
         role = self._system_role(view.role)
         content = self._content(view.content, index)
         if role != "user" and not self.profile.mid_system and any(sent.role not in _SYSTEM for sent in self.messages):
@@ -144,38 +160,39 @@ class Messages:
     def _open_group(self) -> Sent:
         if self.group is None:
             self.group = Sent("assistant", None)
-            if self.thought:
-                setattr(self.group, self.profile.replay_reasoning, self.thought)
-            self.thought = ""
         return self.group
 
     def function_call(self, index: int, view: FunctionCall) -> None:
         wire = self.box.wire_name(view.name, view.namespace or None)
-        self._call(_Call(view.call_id, _CalledFunction(wire, view.arguments or "{}"), None, "function"))
+        self._call(index, _Call(view.call_id, _CalledFunction(wire, view.arguments or "{}"), None, "function"))
 
-    def _call(self, call: _Call) -> None:
+    def _call(self, index: int, call: _Call) -> None:
         group = self._open_group()
+        if self.thoughts.call is not None:
+            call.extra_content, self.thoughts.call = self.thoughts.call, None
         if group.tool_calls is UNSET:
             group.tool_calls = []
+            if call.extra_content is None and index >= self.signed_from:
+                call.extra_content = _UNSIGNED
+        self.has_called = True
         group.tool_calls.append(call)
 
     def custom_call(self, index: int, view: CustomToolCall) -> None:
         if self.profile.custom_tools and not view.namespace:
-            self._call(_Call(view.call_id, custom=_CalledCustom(view.name, view.input), type="custom"))
+            self._call(index, _Call(view.call_id, custom=_CalledCustom(view.name, view.input), type="custom"))
             return
         wire = self.box.wire_name(view.name, view.namespace or None)
         function = _CalledFunction(wire, freeform_arguments(view.input))
-        self._call(_Call(view.call_id, function=function, type="function"))
+        self._call(index, _Call(view.call_id, function=function, type="function"))
 
     def output(self, index: int, view: _Output) -> None:
         if self.group is not None:
             self._end_group()  # which tells all the outputs of its calls
 
     def reasoning(self, index: int, view: Reasoning) -> None:
-        if self.group is not None:
-            self._end_group()
-        if self.profile.replay_reasoning != "none":
-            self.thought += "".join(part.text for part in view.content or view.summary)
+        """Gather reasoning; it stands in the message of the words and calls around it, as chat told it."""
+        if not self.thoughts.add(view) and _UNREADABLE_STATE not in self.notes:
+            self.notes.append(_UNREADABLE_STATE)
 
     def _end_group(self) -> None:
         group, self.group = self.group, None
@@ -183,10 +200,14 @@ class Messages:
             return
         if group.content is None and (not self.profile.null_content or group.tool_calls is UNSET):
             group.content = ""
-        if group.tool_calls is UNSET:
-            group.reasoning_content = group.reasoning = UNSET  # wanted back only with calls
-            if group.content == "" and group.refusal is UNSET:
-                return
+        if group.tool_calls is UNSET and group.content == "" and group.refusal is UNSET:
+            return
+        if (
+            self.has_called or self.has_tools
+        ):  # DeepSeek: with every message of such a turn, and where tools are offered
+            for name, value in self.thoughts.told().items():
+                setattr(group, name, value)
+        self.thoughts.forget()
         self.messages.append(group)
         pictures: list[JsonObject] = []
         for call in group.tool_calls or ():
@@ -198,10 +219,12 @@ class Messages:
             self._say("user", pictures)
 
     def _wire_id(self, call_id: str) -> str:
-        """Return an id for a call that any server takes and that no call before it has."""
-        wire = short_id(call_id, _ID_LENGTH)
+        """Return an id for a call that the server takes and that no call before it has."""
+        is_nine = self.profile.short_call_ids
+        wire = _nine(call_id) if is_nine else short_id(call_id, _ID_LENGTH)
         if wire in self.call_ids:
-            wire = short_id(f"{call_id}.{len(self.call_ids)}", _ID_LENGTH)
+            other = f"{call_id}.{len(self.call_ids)}"
+            wire = _nine(other) if is_nine else short_id(other, _ID_LENGTH)
         self.call_ids.add(wire)
         return wire
 
@@ -211,14 +234,17 @@ class Messages:
         if isinstance(output, dict):
             output = _encode(output).decode()
         pictures: list[JsonObject] = []
+        content: str | list[JsonObject] = output if isinstance(output, str) else ""
         if not isinstance(output, str):
             path = f"{self.turn.path(index)}.output"
             parts = [self._part(part, f"{path}[{place}]") for place, part in enumerate(output)]
             pictures = [part for part in parts if part["type"] != "text"]
-            output = "\n".join(part["text"] for part in parts if part["type"] == "text")
-            if pictures:
+            content = "\n".join(part["text"] for part in parts if part["type"] == "text")
+            if pictures and self.profile.tool_images:
+                content, pictures = parts, []
+            elif pictures:
                 pictures.insert(0, {"type": "text", "text": f"[output of tool call {call_id}]"})
-        self.messages.append(Sent("tool", output, tool_call_id=call_id))
+        self.messages.append(Sent("tool", content, tool_call_id=call_id))
         return pictures
 
     # content
@@ -237,6 +263,7 @@ class Messages:
 
     def _part(self, part: MessagePart | ToolOutputPart, path: str) -> JsonObject:
         check_part(part, self.profile, path)
+        check_address(part, self.profile, path)
         match part:
             case InputText(text=text) | OutputText(text=text) | PlainText(text=text):
                 return {"type": "text", "text": text}
@@ -262,10 +289,10 @@ class Messages:
         return {"type": "image_url", "image_url": image}
 
     def _file(self, part: InputFile, path: str) -> JsonObject:
-        if part.file_data is None:
-            field = "file_url" if part.file_url else "file_id"
-            raise Unsupported("Only file_data is available with this provider.", param=f"{path}.{field}")
-        file: JsonObject = {"file_data": part.file_data}
+        data = part.file_data or part.file_url  # OpenRouter takes an address in the same field
+        if data is None:
+            raise Unsupported("This server stores no files yet; send file_data instead.", param=f"{path}.file_id")
+        file: JsonObject = {"file_data": data}
         if part.filename is not None:
             file["filename"] = part.filename
         return {"type": "file", "file": file}
@@ -295,6 +322,21 @@ def _outputs(items: Sequence[Kept[Item]]) -> dict[str, list[tuple[int, _Output]]
             else:
                 found[view.call_id] = [(index, view)]
     return found
+
+
+def _nine(call_id: str) -> str:
+    """Return an id of nine letters and digits; one that is that is left, the others always change alike."""
+    return call_id if _NINE.match(call_id) else hashlib.sha256(call_id.encode()).hexdigest()[:9]
+
+
+def _current_turn(items: Sequence[Kept[Item]]) -> int:
+    """Return the place of the user's last message, where the current turn begins."""
+    places = (index for index in range(len(items) - 1, -1, -1) if _is_user(items[index].view))
+    return next(places, 0)
+
+
+def _is_user(view: Item | None) -> bool:
+    return isinstance(view, Message) and view.role == "user"
 
 
 def _assistant_words(content: str | Sequence[MessagePart]) -> tuple[str, str]:
