@@ -275,6 +275,16 @@ def test_blank_text_between_thoughts_and_a_call_holds_no_signature() -> None:
     assert states(told) == [[{"on": "text", "signature": "YQ=="}]]
 
 
+def test_blank_text_behind_a_thought_does_not_hide_that_a_message_began() -> None:
+    told = say(
+        an_event(text("hm", thought=True, thoughtSignature="YQ==")),
+        *(an_event(text(piece)) for piece in ("\n", "\n", "so", " it", " is")),
+        an_event(text("", thoughtSignature="Yg=="), finish="STOP", **supports(({"startIndex": 2, "endIndex": 4}, [0]))),
+    )
+    assert states(told)[-1] == [{"on": "text", "signature": "Yg==", "start": 10}]
+    assert annotations(told) == [(2, 4, "https://a")]
+
+
 # -- citations ------------------------------------------------------------------------------------------------
 
 WEB = {

@@ -340,8 +340,8 @@ class StreamParser(_Answer):
             self._odd_event(data, out)
             return
         self._document(document, out)
-        # so is the next one, mostly
-        self._is_text = self._said_something and len(out) > before and type(out[before]) is chunks.Text
+        is_text = len(out) > before and type(out[before]) is chunks.Text
+        self._is_text = is_text and self._said_something and self._signing.is_in_message  # so is the next, mostly
 
     def _odd_event(self, data: bytes, out: list[Chunk]) -> None:
         """Take the end of a stream that says so, an event that isn't quite JSON, or one that says nothing."""

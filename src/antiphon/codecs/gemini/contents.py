@@ -1,7 +1,7 @@
 """A turn's items as Gemini's contents: two sides that take turns, outputs in one content behind their calls."""
 
-from collections.abc import Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import msgspec
 from msgspec import Raw
@@ -62,7 +62,11 @@ class Contents:
         if self._turn.request.instructions:
             self.instruction.append(Part(self._turn.request.instructions))
         for index, item in enumerate(self._turn.items):
-            self._item(index, item)
+            view = item.view
+            if view is None:
+                self._left_out(index, item)
+            else:
+                _SAID[type(view)](self, index, view)
         self._end_calls()
         if not self._contents or self._contents[0].role == "model":
             self._notes.append(f"input: begins with '{_NOTHING}', as this provider wants words of the user's first")
@@ -72,27 +76,12 @@ class Contents:
             self._sign_strangers()
         return self._contents
 
-    def _item(self, index: int, item: Kept[Item]) -> None:
-        match item.view:
-            case FunctionCall() as view:
-                self._call(view.call_id, self._wire_name(view.name, view.namespace or None), _args(view.arguments))
-            case FunctionCallOutput() | CustomToolCallOutput():
-                self._end_calls()  # which tells the outputs of all the calls before
-            case Message(role="assistant") as view:
-                self._assistant(view)
-            case Message() as view:
-                self._end_calls()
-                self._message(index, view)
-            case CustomToolCall() as view:
-                name = self._wire_name(view.name, view.namespace or None)
-                self._call(view.call_id, name, Raw(freeform_arguments(view.input).encode()))
-            case Reasoning() as view:
-                self._reasoned(index, view)
-            case AdditionalTools() | ItemReference():
-                pass  # the tools are in the toolbox; references were resolved before
-            case None:
-                kind = msgspec.json.decode(item.raw).get("type")
-                self._notes.append(f"{self._turn.path(index)}: {kind} left out, this provider has none")
+    def _left_out(self, index: int, item: Kept[Item]) -> None:
+        kind = msgspec.json.decode(item.raw).get("type")
+        self._notes.append(f"{self._turn.path(index)}: {kind} left out, this provider has none")
+
+    def nothing(self, index: int, view: Item) -> None:
+        """The tools of an item are in the toolbox; references were resolved before."""
 
     # the two sides
 
@@ -106,7 +95,11 @@ class Contents:
         else:
             self._contents.append(Content(role, [part]))
 
-    def _message(self, index: int, view: Message) -> None:
+    def message(self, index: int, view: Message) -> None:
+        if view.role == "assistant":
+            self._assistant(view)
+            return
+        self._end_calls()
         parts = self._parts(view.content, index)
         if view.role != "user":
             if not self._contents and all(part.text is not None for part in parts):
@@ -136,14 +129,25 @@ class Contents:
 
     # calls and their outputs
 
+    def function_call(self, index: int, view: FunctionCall) -> None:
+        self._call(view.call_id, self._wire_name(view.name, view.namespace or None), _args(view.arguments))
+
+    def custom_call(self, index: int, view: CustomToolCall) -> None:
+        args = Raw(freeform_arguments(view.input).encode())
+        self._call(view.call_id, self._wire_name(view.name, view.namespace or None), args)
+
+    def output(self, index: int, view: _Output) -> None:
+        """The first output tells those of all the calls before."""
+        if self._calls:
+            self._end_calls()
+
     def _wire_name(self, name: str, namespace: str | None) -> str:
         return leading_letter(self._box.wire_name(name, namespace))
 
     def _call(self, call_id: str, name: str, args: Raw) -> None:
         call = Called(self._wire_id(call_id), name, args)
-        signed = next((one for _, one in self._awaited if one.name == name), None)
-        self._awaited = [(index, one) for index, one in self._awaited if one is not signed]
-        self._model(Part(function_call=call, thought_signature=signed.signature if signed else None))
+        signature = self._signature_of(name) if self._awaited else None
+        self._model(Part(function_call=call, thought_signature=signature))
         self._calls.append((call_id, call))
 
     def _wire_id(self, call_id: str) -> str:
@@ -157,6 +161,8 @@ class Contents:
         for index, _ in self._awaited:
             self._forget(index)
         self._awaited.clear()
+        if not self._calls:
+            return
         calls, self._calls = self._calls, []
         following: list[Part] = []
         for call_id, call in calls:
@@ -191,7 +197,7 @@ class Contents:
 
     # signatures
 
-    def _reasoned(self, index: int, view: Reasoning) -> None:
+    def reasoned(self, index: int, view: Reasoning) -> None:
         state = view.encrypted_content
         if not state:
             return
@@ -226,6 +232,14 @@ class Contents:
         for text, signature in pieces:
             if signature is not None:
                 self._model(Part(text, thought=True, thought_signature=signature))
+
+    def _signature_of(self, name: str) -> str | None:
+        """Return the signature that a call of this name came with, once."""
+        found = next((awaited for awaited in self._awaited if awaited[1].name == name), None)
+        if found is None:
+            return None
+        self._awaited.remove(found)
+        return found[1].signature
 
     def _forget(self, index: int) -> None:
         note = f"{self._turn.path(index)}: reasoning state left out, what it belongs to is not there"
@@ -263,7 +277,7 @@ def _outputs(items: Sequence[Kept[Item]]) -> dict[str, list[tuple[int, _Output]]
     found: dict[str, list[tuple[int, _Output]]] = {}
     for index, item in enumerate(items):
         view = item.view
-        if isinstance(view, FunctionCallOutput | CustomToolCallOutput):
+        if type(view) is FunctionCallOutput or type(view) is CustomToolCallOutput:
             found.setdefault(view.call_id, []).insert(0, (index, view))
     return found
 
@@ -272,5 +286,20 @@ def _assistant_words(content: str | Sequence[MessagePart]) -> tuple[str, str]:
     """Return text and refusal of an assistant's message."""
     if isinstance(content, str):
         return content, ""
+    if len(content) == 1 and type(content[0]) is OutputText:
+        return content[0].text, ""
     text = "".join(part.text for part in content if isinstance(part, OutputText | InputText | PlainText))
     return text, "".join(part.refusal for part in content if isinstance(part, Refusal))
+
+
+_SAID: dict[type[Item], Callable[[Contents, int, Any], None]] = {
+    Message: Contents.message,
+    FunctionCall: Contents.function_call,
+    FunctionCallOutput: Contents.output,
+    CustomToolCall: Contents.custom_call,
+    CustomToolCallOutput: Contents.output,
+    Reasoning: Contents.reasoned,
+    AdditionalTools: Contents.nothing,
+    ItemReference: Contents.nothing,
+}
+"""What each kind of item adds; a table, as matching costs more than what is then done."""

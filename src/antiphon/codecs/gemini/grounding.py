@@ -92,7 +92,7 @@ def quoted(found: Citations, text: str) -> Iterator[Citation]:
 def _span(segment: _Segment, text: str, starts: Sequence[int]) -> tuple[int, int]:
     """Return first character and end of a segment, inside the text whatever was told."""
     part = segment.part_index or 0
-    bases = [0, *starts[part : part + 1]] if part >= 0 else [0]
+    bases = [0, *starts[part : part + 1]] if part > 0 else [0]  # a stream counts from the beginning of its text
     spans = [_characters(text, base, segment) for base in bases]
     if not segment.text:
         return spans[-1]
