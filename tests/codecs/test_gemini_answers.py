@@ -408,7 +408,7 @@ def test_tokens_of_a_long_text_are_told_now_and_then_and_at_the_end() -> None:
     end = {**STOP, "usageMetadata": {"promptTokenCount": 1, "candidatesTokenCount": 99}}
     chunks, _ = parse(GEMINI, sse(*events, end))
     told = [chunk["Used"]["usage"]["output_tokens"] for chunk in chunks if "Used" in chunk]
-    assert told == [0, 16, 32, 99]
+    assert told == [0, 15, 31, 99]
     assert len([chunk for chunk in chunks if "Text" in chunk]) == 40
 
 

@@ -45,7 +45,7 @@ _ENDINGS: dict[str, chunks.Stop] = {
 _UNTOLD = "FINISH_REASON_UNSPECIFIED"
 
 _USED_EVERY = 16
-"""Events of text between two words on the tokens so far, which each of them has: telling all would cost as much as
+"""Pieces of text between two words on the tokens so far, which each of them has: telling all would cost as much as
 the text. Whoever leaves in between is charged for a little less; the end has the whole."""
 
 
@@ -289,7 +289,6 @@ class StreamParser(_Answer):
         super().__init__(sent)
         self._reader = Reader()
         self._is_text = False  # the last event was a piece of text
-        self._untold = 0  # events whose tokens were not told
 
     def feed(self, data: bytes) -> list[Chunk]:
         """Return the chunks completed by `data`."""
@@ -317,20 +316,16 @@ class StreamParser(_Answer):
                 except UNREADABLE:
                     self._is_text = data in NOTHING  # or something else, which the long way reads
                 else:
-                    if text := document.candidates[0].content.parts[0].text:
+                    text = document.candidates[0].content.parts[0].text
+                    if text:
                         message.append(text)
                         out.append(chunks.Text(text))
-                    self._pass_over(document.usage_metadata, out)
+                        if not len(message) % _USED_EVERY:
+                            self._used(document.usage_metadata, out)
                     continue
             self._read_any(data, out)
             if self._is_over():
                 return
-
-    def _pass_over(self, counts: Counts | None, out: list[Chunk]) -> None:
-        self._untold += 1
-        if self._untold == _USED_EVERY:
-            self._untold = 0
-            self._used(counts, out)
 
     def _read_any(self, data: bytes, out: list[Chunk]) -> None:
         before = len(out)
