@@ -7,7 +7,7 @@ import binascii
 from collections.abc import Iterable
 
 from antiphon.codecs import media
-from antiphon.codecs.demands import check_part
+from antiphon.codecs.demands import check_address, check_part
 from antiphon.codecs.media import Media
 from antiphon.errors import BadRequest, Unsupported
 from antiphon.types.content import (
@@ -81,9 +81,10 @@ def blocks(
             continue
         place = f"{path}[{index}]"
         check_part(part, profile, place)
+        check_address(part, profile, place)
         match part:
             case InputImage():
-                found.append(_image(part, place, profile, notes))
+                found.append(_image(part, place, notes))
             case InputFile():
                 found.append(_file(part, place, profile))
             case InputAudio():
@@ -95,15 +96,13 @@ def blocks(
     return found
 
 
-def _image(part: InputImage, path: str, profile: Profile, notes: list[str]) -> JsonObject:
+def _image(part: InputImage, path: str, notes: list[str]) -> JsonObject:
     if part.image_url is None:
         raise Unsupported(_NO_STORE.format("image_url"), param=f"{path}.file_id")
     if part.detail not in {None, "auto"}:
         notes.append(f"{path}.detail left out, this provider has none")
     param = f"{path}.image_url"
     if part.image_url.lower().startswith(_WEB):
-        if not profile.image_urls:
-            raise Unsupported("Images can't be given by their address with this model.", param=param)
         return {"type": "image", "source": {"type": "url", "url": part.image_url}}
     return _picture(media.image(part.image_url, param), param)
 
@@ -123,8 +122,8 @@ def _file(part: InputFile, path: str, profile: Profile) -> JsonObject:
         return _document(found, part.filename, f"{path}.file_data")
     if part.file_url is None:
         raise Unsupported(_NO_STORE.format("file_data"), param=f"{path}.file_id")
-    if not profile.file_urls or not part.file_url.lower().startswith(_WEB):
-        raise Unsupported("Files can't be given by their address with this model.", param=f"{path}.file_url")
+    if not part.file_url.lower().startswith(_WEB):
+        raise Unsupported("Only addresses of the web can be fetched.", param=f"{path}.file_url")
     return _titled({"type": "url", "url": part.file_url}, part.filename)
 
 

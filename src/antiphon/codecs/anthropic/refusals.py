@@ -11,7 +11,7 @@ from antiphon.codecs import refusals
 from antiphon.errors import ProviderBusy, ProviderError, ProviderRefused
 
 _PLACE = re.compile(r"(?P<place>[a-z_]+(?:\.\w+)*): ")
-_PARAMS = {
+PARAMS = {
     "messages": "input",
     "system": "instructions",
     "max_tokens": "max_output_tokens",
@@ -67,4 +67,4 @@ def _named(error: ProviderError) -> ProviderError:
 def _ours(place: str) -> str | None:
     """Return our name of the parameter that a path is in, None when it begins with something else."""
     first, second = f"{place}.".split(".")[:2]
-    return _PARAMS.get(f"{first}.{second}") or _PARAMS.get(first)
+    return PARAMS.get(f"{first}.{second}") or PARAMS.get(first)

@@ -4,8 +4,9 @@ import msgspec
 
 from antiphon.codecs.anthropic import caching, tools
 from antiphon.codecs.anthropic.messages import Conversation, conversation
+from antiphon.codecs.anthropic.refusals import PARAMS
 from antiphon.codecs.anthropic.thinking import Thinking, thinking
-from antiphon.codecs.demands import check, hints
+from antiphon.codecs.demands import check, fitted, hints
 from antiphon.codecs.lowering import Forced, choose, lower
 from antiphon.codecs.schemas import to_dialect
 from antiphon.errors import Unsupported
@@ -53,9 +54,8 @@ def encode(turn: Turn, profile: Profile) -> UpstreamRequest:
     body["output_config"] = _output(request, profile, thought, notes)
     _hint(body, said, hints(request, profile, notes), notes)
     body["stream"] = turn.stream or None
-    return UpstreamRequest(
-        path="/messages", body=_encode(_deviating(body, profile, notes)), names=box.names, notes=notes
-    )
+    told = _encode({name: value for name, value in body.items() if value is not None})
+    return UpstreamRequest(path="/messages", body=fitted(told, profile, notes, PARAMS), names=box.names, notes=notes)
 
 
 def _sampling(request: CreateResponse, profile: Profile, thought: Thinking) -> JsonObject:
@@ -111,16 +111,3 @@ def _hint(body: JsonObject, said: Conversation, taken: dict[Hint, str], notes: l
         notes.append("text.verbosity left out")
     if taken.keys() & {"prompt_cache_key", "prompt_cache_retention"}:
         caching.mark(said, body.get("tools", ()), taken.get("prompt_cache_retention"), notes)
-
-
-def _deviating(body: JsonObject, profile: Profile, notes: list[str]) -> JsonObject:
-    """Return the body without what is None, as the provider deviates from its format."""
-    said: JsonObject = {}
-    for name, value in body.items():
-        if value is None:
-            continue
-        if name in profile.removed:
-            notes.append(f"{name} left out")
-        else:
-            said[profile.renamed.get(name, name)] = value
-    return said
