@@ -9,7 +9,12 @@ from typing import Any
 
 import pytest
 
+from antiphon.codecs.anthropic import ANTHROPIC
+from antiphon.codecs.chat import CHAT
+from antiphon.codecs.gemini import GEMINI
+from antiphon.codecs.responses import RESPONSES
 from antiphon.errors import BadRequest, LimitReached
+from antiphon.ports import Codec
 from antiphon.providers import materials, profiles
 from antiphon.providers.connection import Connection
 from antiphon.providers.egress import Egress, Target
@@ -320,3 +325,19 @@ async def test_no_field_leads_to_a_forbidden_address_however_it_is_spelled(field
             error = await refusal(turn, fetcher)
             assert (error.code, error.param) == ("url_not_allowed", f"input[1].{field}")
     assert fetcher.opened == 0
+
+
+# -- what the codecs make of it -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "codec", [CHAT, RESPONSES, ANTHROPIC, GEMINI], ids=["chat", "responses", "anthropic", "gemini"]
+)
+@pytest.mark.parametrize("fetched", [P, T, Fetched(b"a,b", "text/csv"), Fetched(b"{}", "application/json")], ids=repr)
+async def test_every_codec_sends_what_was_fetched(codec: Codec, fetched: Fetched) -> None:
+    turn = a_turn(said([image(), file("https://x.example/dir/")]))
+    shelf = Shelf({"https://x.example/a.png": A, "https://x.example/dir/": fetched})
+    sent = codec.encode(await materialise(turn, NEITHER, shelf), NEITHER).body.decode()
+    assert "x.example" not in sent
+    assert base64.b64encode(A.data).decode() in sent
+    assert base64.b64encode(fetched.data).decode() in sent or fetched.data.decode() in sent
