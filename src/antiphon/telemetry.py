@@ -74,11 +74,12 @@ def flush() -> None:
     """Write the lines that are held."""
     global _flusher  # noqa: PLW0603 - one process, one log
     _flusher = None
-    out = sys.stderr.buffer
+    lines: list[bytes] = []
     with contextlib.suppress(IndexError):  # another thread took the last one
         while _held:
-            out.write(_held.popleft())
-    out.flush()
+            lines.append(_held.popleft())
+    sys.stderr.buffer.write(b"".join(lines))
+    sys.stderr.buffer.flush()
 
 
 def _plain(line: dict[str, object]) -> str:

@@ -13,6 +13,7 @@ from typing import IO, Any
 import uvicorn
 
 from antiphon.api.app import App
+from antiphon.api.protocol import Protocol
 from antiphon.api.pulse import Pulse
 from antiphon.api.services import Services
 from antiphon.codecs.chat import CHAT
@@ -200,7 +201,7 @@ def serve(assembly: Assembly, ready: Callable[[int], None]) -> None:
         assembly.app,
         host=server.host,
         port=server.port,
-        http="httptools",
+        http=Protocol,
         ws="none",
         lifespan="on",
         log_config=None,

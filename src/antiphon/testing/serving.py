@@ -20,6 +20,7 @@ from typing import Any, Literal
 import msgspec
 import uvicorn
 
+from antiphon.api.protocol import Protocol
 from antiphon.config import Demo, Provider, Secret, Server, Settings
 from antiphon.tenancy.keys import digest, new_key, row
 from antiphon.wiring import Assembly, DrainingServer, assemble
@@ -116,7 +117,7 @@ class _Server(DrainingServer):
                 assembly.app,
                 host="127.0.0.1",
                 port=0,
-                http="httptools",
+                http=Protocol,
                 ws="none",
                 lifespan="on",
                 log_config=None,
