@@ -602,7 +602,10 @@ def test_nulls_stand_for_nothing() -> None:
         [begins(0, **nulls, type="text"), ends(0)],
         [begins(1, **nulls, type="thinking"), ends(1)],
         [begins(2, **{**nulls, "type": "tool_use", "name": "f"}), ends(2)],
-        [{"type": "message_delta", "delta": None, "usage": None, "error": None}],
+        [
+            {"type": "message_delta", "delta": None, "usage": None, "error": None},
+            {"type": "content_block_delta", "index": 0, "delta": None},
+        ],
     )
     assert calls(told) == [("", "f", "{}")]
     assert told[1] is None
@@ -810,6 +813,11 @@ def test_an_older_model_has_a_budget_and_one_that_does_not_think_no_effort() -> 
     older = learned(capabilities=capable(thinking=types("enabled", "disabled")))
     assert (older["effort"], "efforts" in older) == ("budget", False)
     assert learned(capabilities=capable(thinking={"supported": False}))["effort"] == "none"
+
+
+def test_a_model_without_levels_of_effort_still_thinks_by_itself() -> None:
+    found = learned(capabilities=capable(effort={"supported": False}))
+    assert (found["effort"], "efforts" in found) == ("adaptive", False)
 
 
 def test_what_a_model_lacks_is_learned_too() -> None:

@@ -182,8 +182,19 @@ def test_a_system_message_holds_text_alone() -> None:
     )
 
 
+def test_a_system_message_in_parts_is_as_many_texts() -> None:
+    parts = [
+        {"type": "input_text", "text": "s"},
+        {"type": "input_text", "text": " "},
+        {"type": "refusal", "refusal": "t"},
+    ]
+    assert encoded(a_turn(said(parts, "system"), said("a")))[0]["system"] == [text("s"), text("t")]
+    assert messages(said("a"), said(parts, "developer")) == [user("a", "[developer message]\ns", "t")]
+    assert messages(said("a"), said(" ", "developer")) == [user("a")]
+
+
 def test_messages_of_one_role_are_one_message() -> None:
-    found = messages(said("a"), said("b"), answered("c"), answered("d"), said("e"))
+    found = messages(said("a"), said("b"), said("c", "assistant"), answered("d"), said("e"))
     assert found == [user("a", "b"), assistant("c", "d"), user("e")]
 
 
@@ -521,6 +532,13 @@ def test_a_function_without_parameters_has_an_empty_schema() -> None:
 )
 def test_a_schema_is_of_an_object(given: Any, told: Any) -> None:
     assert encoded(a_turn(tools=[a_function(parameters=given)]))[0]["tools"][0]["input_schema"] == told
+
+
+def test_a_schema_that_is_none_is_the_provider_s_to_refuse() -> None:
+    """Only tools that come as an item can have one."""
+    more = {"type": "additional_tools", "role": "developer", "tools": [a_function(parameters=True)]}
+    body = json.loads(ANTHROPIC.encode(a_turn(said("a"), more), PLAIN).body)
+    assert body["tools"][0]["input_schema"] is True
 
 
 def test_a_schema_keeps_its_bytes() -> None:

@@ -19,7 +19,9 @@ from antiphon.types.content import (
     MessagePart,
     OutputText,
     PlainText,
+    ReasoningText,
     Refusal,
+    SummaryText,
     ToolOutputPart,
 )
 from antiphon.types.profiles import Profile
@@ -91,7 +93,7 @@ def blocks(
                 raise Unsupported("Audio input is not available with this provider.", param=place)
             case Refusal(refusal=text):
                 found += texts(text)
-            case _:
+            case InputText() | OutputText() | PlainText() | SummaryText() | ReasoningText():
                 found += texts(part.text)
     return found
 
@@ -99,10 +101,11 @@ def blocks(
 def _image(part: InputImage, path: str, notes: list[str]) -> JsonObject:
     if part.image_url is None:
         raise Unsupported(_NO_STORE.format("image_url"), param=f"{path}.file_id")
-    if part.detail not in {None, "auto"}:
-        notes.append(f"{path}.detail left out, this provider has none")
+    note = f"{path}.detail left out, this provider has none"
+    if part.detail not in {None, "auto"} and note not in notes:  # all of history has the same path
+        notes.append(note)
     param = f"{path}.image_url"
-    if part.image_url.lower().startswith(_WEB):
+    if part.image_url[:8].lower().startswith(_WEB):
         return {"type": "image", "source": {"type": "url", "url": part.image_url}}
     return _picture(media.image(part.image_url, param), param)
 
