@@ -4,13 +4,17 @@ import json
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec import Raw
 
 from antiphon.codecs.chat import CHAT
+from antiphon.engine.draft import first_snapshot
+from antiphon.engine.emitter import Emitter
 from antiphon.errors import BadRequest, ProviderBroke, Unsupported
 from antiphon.providers.structured import StructuredModel, structured
 from antiphon.providers.structured.judging import MAX_CHECKS, MAX_SCHEMA_BYTES, Fits, Judge, Misfit
+from antiphon.testing.judges import judge_stream
 from antiphon.types.chunks import (
     Annotated,
     Break,
@@ -483,7 +487,19 @@ async def test_after_two_corrections_the_answer_fails_and_says_why(profile: Prof
     assert model.answers == []
 
 
-async def test_calls_of_a_later_attempt_are_passed_on_with_the_tokens_of_all() -> None:
+@pytest.mark.parametrize("profile", [FORCED, JSON_MODE, BARE, REDUCED])
+async def test_an_answer_that_fails_is_never_shown_as_a_completed_one(profile: Profile) -> None:
+    again: list[Chunk] = [Thought("Hm."), Text(BAD), ThoughtState("of the text"), DONE]
+    turn = a_point()
+    seen, _ = await told(Scripted(profile, again, again, again), turn)
+    first = first_snapshot(turn.request, response_id="resp_0a", created_at=1, conversation_id=None, tools=[])
+    emitter = Emitter(first)
+    shown = judge_stream([msgspec.json.encode(event) for event in emitter.add(seen) + emitter.finish(2)])
+    assert shown["status"] == "failed"
+    assert [item["status"] for item in shown["output"] if item["type"] == "message"] == ["incomplete"]
+
+
+async def test_a_refusal_of_a_later_attempt_is_passed_on_with_the_tokens_of_all() -> None:
     model = Scripted(BARE, [Text(BAD), used(1, 1), DONE], [Refused("No."), used(2, 2), DONE])
     seen, _ = await told(model, a_point())
     assert seen[0] == Refused("No.")
