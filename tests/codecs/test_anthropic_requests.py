@@ -534,13 +534,6 @@ def test_a_schema_is_of_an_object(given: Any, told: Any) -> None:
     assert encoded(a_turn(tools=[a_function(parameters=given)]))[0]["tools"][0]["input_schema"] == told
 
 
-def test_a_schema_that_is_none_is_the_provider_s_to_refuse() -> None:
-    """Only tools that come as an item can have one."""
-    more = {"type": "additional_tools", "role": "developer", "tools": [a_function(parameters=True)]}
-    body = json.loads(ANTHROPIC.encode(a_turn(said("a"), more), PLAIN).body)
-    assert body["tools"][0]["input_schema"] is True
-
-
 def test_a_schema_keeps_its_bytes() -> None:
     """A5 case 61: `$defs` too; A6 case 74."""
     schema = b'{"type": "object",  "properties":{"b":{"$ref":"#/$defs/x"},"a":{"const":1.0}},"$defs":{"x":{}}}'

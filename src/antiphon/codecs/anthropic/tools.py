@@ -6,7 +6,6 @@ import msgspec
 from msgspec import Raw, Struct
 
 from antiphon.codecs.lowering import Forced, Function, Toolbox
-from antiphon.codecs.mending import as_object
 from antiphon.codecs.schemas import to_dialect
 from antiphon.types.content import JsonObject
 from antiphon.types.profiles import Profile
@@ -17,7 +16,7 @@ class _Root(Struct):
 
 
 _decode_root = msgspec.json.Decoder(_Root).decode
-_decode = msgspec.json.Decoder(Any).decode
+_decode = msgspec.json.Decoder(JsonObject).decode
 
 
 def offered(box: Toolbox, profile: Profile, notes: list[str]) -> list[JsonObject]:
@@ -51,7 +50,7 @@ def _tool(function: Function, profile: Profile, notes: list[str]) -> JsonObject:
     if function.description:
         tool["description"] = function.description
     if function.strict:
-        schema = _of_object(as_object(_decode(function.parameters)))
+        schema = _of_object(_decode(function.parameters))
         tool["input_schema"], lost = to_dialect(schema, profile.schema_dialect, "tools")
         notes += lost
         tool["strict"] = True
@@ -62,12 +61,7 @@ def _tool(function: Function, profile: Profile, notes: list[str]) -> JsonObject:
 
 def _untouched(schema: Raw) -> Raw | JsonObject:
     """Return a schema as its own bytes where it says that it is of an object, as it has to."""
-    try:
-        if _decode_root(schema).type == "object":
-            return schema
-    except msgspec.ValidationError:
-        return schema  # no schema at all: the provider says so in its own words
-    return _of_object(as_object(_decode(schema)))
+    return schema if _decode_root(schema).type == "object" else _of_object(_decode(schema))
 
 
 def _of_object(schema: JsonObject) -> JsonObject:
