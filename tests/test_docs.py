@@ -27,6 +27,8 @@ from packaging.requirements import Requirement
 from antiphon import config, errors
 from antiphon.api.app import ENDPOINTS
 from antiphon.cli import parser, serve
+from antiphon.dialects.chat import ChatRequest
+from antiphon.dialects.messages import MessagesRequest
 from antiphon.providers import deadlines, profiles
 from antiphon.providers.demo import DemoModels
 from antiphon.testing.serving import running
@@ -370,6 +372,13 @@ def test_every_parameter_of_a_request_is_described() -> None:
     (parameters,) = [each for each in tables(API) if each.head[0] == "parameter"]
     described = {name for row in parameters.rows for name in quoted(row[0])}
     assert described == {field.encode_name for field in msgspec.structs.fields(CreateResponse)}
+
+
+@pytest.mark.parametrize(("api", "body"), [("Chat Completions", ChatRequest), ("Messages", MessagesRequest)])
+def test_every_parameter_of_another_api_is_described(api: str, body: type[msgspec.Struct]) -> None:
+    (parameters,) = [each for each in tables(API) if each.head[0] == f"in {api}"]
+    described = {name for row in parameters.rows for name in quoted(row[0])}
+    assert described == {field.encode_name for field in msgspec.structs.fields(body)}
 
 
 def test_every_event_is_described() -> None:

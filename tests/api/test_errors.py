@@ -291,7 +291,8 @@ async def test_a_stream_of_a_stored_response_is_refused_while_there_is_no_resumi
     [
         ("GET", "/v1/nothing", 404, "unknown_url"),
         ("POST", "/v1/responses/", 404, "unknown_url"),
-        ("GET", "/v1/chat/completions", 404, "unknown_url"),
+        ("POST", "/v1/completions", 404, "unknown_url"),
+        ("GET", "/v1/chat/completions", 405, "method_not_allowed"),
         ("PUT", "/v1/responses", 405, "method_not_allowed"),
         ("PATCH", "/v1/conversations/conv_1", 405, "method_not_allowed"),
         ("POST", "/v1/models", 405, "method_not_allowed"),

@@ -182,7 +182,9 @@ def test_public_endpoints_need_no_key_and_all_others_do() -> None:
     assert DOCUMENT["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
     for endpoint in SHOWN:
         operation = operation_of(endpoint)
-        assert operation.get("security") == ([] if endpoint.public else None), row(endpoint)
+        other = endpoint.manners.key_header
+        either: list[dict[str, list[str]]] | None = [{"key": []}, {other.decode(): []}] if other else None
+        assert operation.get("security") == ([] if endpoint.public else either), row(endpoint)
         assert ("401" in operation["responses"]) is not endpoint.public, row(endpoint)
 
 
@@ -215,6 +217,18 @@ def test_a_streamed_reply_is_made_of_events() -> None:
     assert content["text/event-stream"]["schema"] == {"$ref": "#/components/schemas/Event"}
 
 
+def test_a_key_may_stand_in_the_header_that_clients_of_another_api_use() -> None:
+    scheme = DOCUMENT["components"]["securitySchemes"]["x-api-key"]
+    assert (scheme["type"], scheme["in"], scheme["name"]) == ("apiKey", "header", "x-api-key")
+
+
+def test_another_apis_stream_is_made_of_its_own_frames() -> None:
+    chunks = DOCUMENT["paths"]["/v1/chat/completions"]["post"]["responses"]["200"]["content"]
+    assert chunks["text/event-stream"]["schema"] == {"$ref": "#/components/schemas/ChatCompletionChunk"}
+    told = DOCUMENT["paths"]["/v1/messages"]["post"]["responses"]["200"]["content"]["text/event-stream"]["schema"]
+    assert told["discriminator"]["mapping"]["message_start"] == "#/components/schemas/MessageStart"
+
+
 def test_pages_say_what_they_hold() -> None:
     held = {
         path: DOCUMENT["components"]["schemas"][name]["properties"]["data"]["items"]["$ref"].rpartition("/")[2]
@@ -233,12 +247,13 @@ def test_every_body_has_an_example_that_is_read(endpoint: Endpoint) -> None:
 
 
 @pytest.mark.parametrize("endpoint", SHOWN, ids=row)
-def test_every_failure_has_the_one_shape(endpoint: Endpoint) -> None:
+def test_every_failure_has_the_one_shape_of_its_api(endpoint: Endpoint) -> None:
+    shape = endpoint.manners.error.__name__
     for status, reply in operation_of(endpoint)["responses"].items():
         if status == str(endpoint.status):
             continue
         named = DOCUMENT["components"]["responses"][reply["$ref"].rpartition("/")[2]]
-        assert named["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/ErrorReply"}
+        assert named["content"]["application/json"]["schema"] == {"$ref": f"#/components/schemas/{shape}"}
     assert "default" in operation_of(endpoint)["responses"]
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from antiphon.api.app import ENDPOINTS
 from antiphon.api.calls import Endpoint
+from antiphon.api.errors import ErrorReply
 from antiphon.tenancy.keys import digest, new_key, row
 from antiphon.testing.upstream import Fault, ScriptedUpstream, chat_stream
 from tests.api.calling import CHAT, Api, Json, Reply, raw_exchange, text_of, texts, user
@@ -85,6 +86,8 @@ PROBES: dict[tuple[str, str], list[Probe]] = {
         ("DELETE", "/v1/conversations/{conversation}/items/{item}", None),
         ("DELETE", "/v1/conversations/{myconversation}/items/{item}", None),
     ],
+    ("POST", "/v1/chat/completions"): [],  # these two have no state, and so no id of anything
+    ("POST", "/v1/messages"): [],
     ("GET", "/v1/models"): [],
     ("GET", "/v1/models/{name:path}"): [],
 }
@@ -246,6 +249,15 @@ def path_of(endpoint: Endpoint) -> str:
     return endpoint.path.replace("{id}", "resp_1").replace("{item}", "msg_1").replace("{name:path}", "m")
 
 
+def unknown(reply: Reply, endpoint: Endpoint) -> bytes:
+    """Return the body of a 401, once it is sure that it has the shape of the endpoint's API."""
+    if endpoint.manners.error is ErrorReply:
+        reply.refused(401, "invalid_api_key", None)
+        return reply.body
+    assert (reply.status, reply.json["error"]["type"]) == (401, "authentication_error")
+    return reply.body.replace(reply.headers["x-request-id"].encode(), b"")
+
+
 @pytest.mark.parametrize("endpoint", GUARDED, ids=named)
 async def test_without_a_right_key_every_route_is_the_same_401(api: Api, endpoint: Endpoint) -> None:
     nobody, path = api.other(""), path_of(endpoint)
@@ -253,14 +265,14 @@ async def test_without_a_right_key_every_route_is_the_same_401(api: Api, endpoin
     body: Any = {"json": {"model": CHAT, "input": "x"}} if endpoint.method == "POST" else {}
     for headers in NO_KEY:
         given = {name: value.replace("KEY", api.key) for name, value in headers.items()}
+        if endpoint.manners.key_header and endpoint.manners.key_header.decode() in map(str.lower, given):
+            continue  # clients of this API send their key there
         reply = await nobody.request(endpoint.method, path, headers=given, **body)
-        reply.refused(401, "invalid_api_key", None)
-        bodies["no"].add(reply.body)
+        bodies["no"].add(unknown(reply, endpoint))
     for key in WRONG_KEY:
         given = {"Authorization": f"Bearer {key.replace('KEY', api.key)}"}
         reply = await nobody.request(endpoint.method, path, headers=given, **body)
-        reply.refused(401, "invalid_api_key", None)
-        bodies["wrong"].add(reply.body)
+        bodies["wrong"].add(unknown(reply, endpoint))
     assert [len(same) for same in bodies.values()] == [1, 1]
     assert api.key.encode() not in b"".join(itertools.chain(*bodies.values()))
 

@@ -137,7 +137,7 @@ def heard_by_anthropic(events: Sequence[Json]) -> Json:
             case "content_block_stop":
                 assert event["index"] == open_block
                 open_block = None
-            case "message_delta":
+            case _:
                 assert open_block is None
         built = _EVENT.validate_json(json.dumps(event), strict=True)
         snapshot = accumulate_event(event=built, current_snapshot=snapshot, json_bufs=buffers)

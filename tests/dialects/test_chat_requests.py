@@ -99,7 +99,8 @@ def test_an_assistant_message_is_its_reasoning_its_words_and_its_calls() -> None
 
 
 def test_an_empty_text_beside_calls_is_no_message() -> None:
-    for content in ("", None, []):
+    empty: list[Any] = ["", None, []]
+    for content in empty:
         kinds = [item["type"] for item in items(user("Hi"), calling(a_call(), content=content), result())]
         assert kinds == ["message", "function_call", "function_call_output"]
 
@@ -122,7 +123,7 @@ def test_a_result_may_hold_images() -> None:
 
 
 def test_what_this_server_said_can_be_sent_back_as_it_was() -> None:
-    answer = {
+    answer: Json = {
         "role": "assistant",
         "content": "Hello.",
         "refusal": None,

@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
-from antiphon.api import conversations, docs, health, models, responses
+from antiphon.api import chat_completions, conversations, docs, health, messages, models, responses
 from antiphon.api.calls import Call, Endpoint, refuse
 from antiphon.api.services import Services
 from antiphon.errors import AntiphonError, NotFound, WrongMethod
@@ -17,6 +17,8 @@ from antiphon.telemetry import log, request_id
 ENDPOINTS: list[Endpoint] = [
     *responses.ROUTES,
     *conversations.ROUTES,
+    *chat_completions.ROUTES,
+    *messages.ROUTES,
     *models.ROUTES,
     *health.ROUTES,
     *docs.ROUTES,

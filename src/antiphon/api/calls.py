@@ -10,6 +10,7 @@ import itertools
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from types import UnionType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -37,6 +38,27 @@ _numbers = itertools.count()
 _process = secrets.token_hex(6)
 
 
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """What clients of one API expect around every answer: declared with a route, as everything about it is.
+
+    `key_header` is where a key is found when there is no Authorization, `id_header` a second name of the call's id.
+    `refusal` gives the status and the body of an error in a call of that id; `error` is that body's type. `frames` is
+    the type of what a stream's frames hold (our events, where it is None), `done` whether `[DONE]` comes after them.
+    """
+
+    key_header: bytes | None = None
+    id_header: bytes | None = None
+    error: type[Struct] = errors.ErrorReply
+    refusal: Callable[[AntiphonError, str], tuple[int, bytes]] = errors.refusal
+    frames: object = None
+    done: bool = True
+
+
+PLAIN = Manners()
+"""The manners of OpenAI's API."""
+
+
 class Reply:
     """An answer that is there at once: a Struct, or bytes of a type."""
 
@@ -62,6 +84,7 @@ class Call:
         "headers",
         "id",
         "is_answered",
+        "manners",
         "notes",
         "params",
         "receive",
@@ -72,7 +95,8 @@ class Call:
         "tenant",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, manners: Manners = PLAIN) -> None:
+        self.manners = manners
         self.id = f"req_{_process}{next(_numbers):012x}"
         self.scope = scope
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
@@ -84,6 +108,15 @@ class Call:
         self.status = 0
         self.is_answered = False  # the last byte of the answer has been sent
         self.notes: list[str] = []
+
+    @property
+    def authorization(self) -> str | None:
+        """The Authorization header, or what it would be with the key that clients of this API send elsewhere."""
+        given = self.header(b"authorization")
+        if given is None and self.manners.key_header is not None:
+            key = self.header(self.manners.key_header)
+            return None if key is None else f"Bearer {key}"
+        return given
 
     @property
     def has_begun(self) -> bool:
@@ -99,6 +132,8 @@ class Call:
         """Send the head of the answer."""
         self.status = status
         headers.append((b"x-request-id", self.id.encode()))
+        if self.manners.id_header is not None:
+            headers.append((self.manners.id_header, self.id.encode()))
         if self.notes:
             told = "; ".join(self.notes).encode("ascii", "replace").translate(_IN_HEADER)
             headers.append((b"antiphon-notes", told[:1024]))
@@ -154,6 +189,7 @@ class Endpoint:
         public: bool = False,
         streams: bool = False,
         hidden: bool = False,
+        manners: Manners = PLAIN,
     ) -> None:
         self.method = method
         self.path = path
@@ -165,6 +201,7 @@ class Endpoint:
         self.public = public
         self.streams = streams
         self.hidden = hidden
+        self.manners = manners
 
     def route(self) -> Route:
         """Return the Starlette route that this row is."""
@@ -172,7 +209,7 @@ class Endpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one call."""
-        call, began = Call(scope, receive, send), time.perf_counter()
+        call, began = Call(scope, receive, send, self.manners), time.perf_counter()
         token = request_id.set(call.id)
         try:
             await self._serve(call)
@@ -190,7 +227,7 @@ class Endpoint:
     async def _serve(self, call: Call) -> None:
         try:
             if not self.public:
-                keys, header = call.services.keys, call.header(b"authorization")
+                keys, header = call.services.keys, call.authorization
                 call.tenant = keys.known(header) or await keys.tenant(header)
             reply = await self.handler(call)
             if reply is not None:
@@ -211,4 +248,5 @@ async def refuse(call: Call, error: AntiphonError) -> None:
         return
     if error.status >= 500:
         log("refused", Level.WARNING, status=error.http_status, code=error.code, cause=error.message)
-    await Reply(errors.body_of(error), status=error.http_status, headers=errors.headers_of(error)).send(call)
+    status, body = call.manners.refusal(error, call.id)
+    await Reply(body, status=status, headers=errors.headers_of(error)).send(call)

@@ -27,6 +27,11 @@ def body_of(error: AntiphonError) -> bytes:
     return msgspec.json.encode(ErrorReply(error=inner))
 
 
+def refusal(error: AntiphonError, _: str) -> tuple[int, bytes]:
+    """Return the status and the body of an error; the call's id stands in a header alone."""
+    return error.http_status, body_of(error)
+
+
 def headers_of(error: AntiphonError) -> list[tuple[bytes, bytes]]:
     """Return what official clients read beside the body: how long to wait."""
     if error.retry_after is None:

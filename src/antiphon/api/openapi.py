@@ -9,8 +9,9 @@ import msgspec
 from msgspec import Struct
 
 from antiphon.api.calls import Endpoint
-from antiphon.api.errors import ErrorReply
 from antiphon.api.schemas import Schemas, first_paragraph
+from antiphon.dialects.chat import ChatRequest
+from antiphon.dialects.messages import MessagesRequest
 from antiphon.errors import (
     AntiphonError,
     BadRequest,
@@ -46,6 +47,12 @@ _MESSAGE = {"type": "message", "role": "user", "content": "Say hello."}
 EXAMPLES: dict[type[Struct], JsonObject] = {
     CreateResponse: {"model": "demo-chat", "input": "Say hello."},
     CountInput: {"model": "demo-chat", "input": "Say hello."},
+    ChatRequest: {"model": "demo-chat", "messages": [{"role": "user", "content": "Say hello."}]},
+    MessagesRequest: {
+        "model": "demo-chat",
+        "max_tokens": 1024,
+        "messages": [{"role": "user", "content": "Say hello."}],
+    },
     CreateConversation: {"items": [_MESSAGE], "metadata": {"topic": "greetings"}},
     UpdateConversation: {"metadata": {"topic": "greetings"}},
     AddItems: {"items": [_MESSAGE]},
@@ -77,7 +84,7 @@ def document(endpoints: Iterable[Endpoint], version: str) -> bytes:
         "security": [{"key": []}],
         "tags": _tags(told),
         "paths": paths,
-        "components": _components(schemas),
+        "components": _components(told, schemas),
     }
     return msgspec.json.encode(whole)
 
@@ -92,21 +99,38 @@ def _schemas(endpoints: list[Endpoint]) -> Schemas:
     return schemas
 
 
-def _components(schemas: Schemas) -> JsonObject:
+def _components(endpoints: list[Endpoint], schemas: Schemas) -> JsonObject:
     key = {"type": "http", "scheme": "bearer", "description": "A key of this server: `Authorization: Bearer …`."}
     seconds = {"type": "integer", "minimum": 0}
-    error = {"application/json": {"schema": schemas.of(ErrorReply)}}
-    errors = {f"Error{status}": _error(status, kinds, error) for status, kinds in _ERRORS.items()}
-    other = {"description": "Any other failure.", "headers": _headers(), "content": error}
+    responses: dict[str, JsonObject] = {}
+    for shape in dict.fromkeys(endpoint.manners.error for endpoint in endpoints):
+        error = {"application/json": {"schema": schemas.of(shape)}}
+        name = _error_name(shape)
+        responses |= {f"{name}{status}": _error(status, kinds, error) for status, kinds in _ERRORS.items()}
+        responses[name] = {"description": "Any other failure.", "headers": _headers(), "content": error}
     return {
         "schemas": schemas.components,
-        "responses": errors | {"Error": other},
+        "responses": responses,
         "headers": {
             "x-request-id": {"description": "The id of the call, for its operator.", "schema": {"type": "string"}},
             "retry-after": {"description": "Seconds to wait before the next try.", "schema": seconds},
             "retry-after-ms": {"description": "The same in milliseconds, for official clients.", "schema": seconds},
         },
-        "securitySchemes": {"key": key},
+        "securitySchemes": {"key": key, **_other_keys(endpoints)},
+    }
+
+
+def _error_name(shape: type[Struct]) -> str:
+    return shape.__name__.removesuffix("Reply")
+
+
+def _other_keys(endpoints: list[Endpoint]) -> JsonObject:
+    """Return the headers beside Authorization in which some clients send their key."""
+    headers = dict.fromkeys(endpoint.manners.key_header for endpoint in endpoints if endpoint.manners.key_header)
+    text = "The same key, as clients of another API send it."
+    return {
+        name.decode(): {"type": "apiKey", "in": "header", "name": name.decode(), "description": text}
+        for name in headers
     }
 
 
@@ -141,6 +165,8 @@ def _operation(endpoint: Endpoint, schemas: Schemas) -> JsonObject:
         operation["description"] = rest[0]
     if endpoint.public:
         operation["security"] = []
+    elif endpoint.manners.key_header is not None:
+        operation["security"] = [{"key": []}, {endpoint.manners.key_header.decode(): []}]
     if parameters := _path_parameters(endpoint) + _query_parameters(endpoint, schemas):
         operation["parameters"] = parameters
     if endpoint.body is not None:
@@ -199,8 +225,10 @@ def _reply(endpoint: Endpoint, schemas: Schemas) -> JsonObject:
         text = "One of these." if isinstance(endpoint.reply, UnionType) else first_paragraph(endpoint.reply)
         content["application/json"] = {"schema": schemas.of(endpoint.reply)}
     if endpoint.streams:
-        text += " With `stream: true`, server-sent events, each with one event as its `data`, the last one `[DONE]`."
-        content["text/event-stream"] = {"schema": schemas.open_union("Event")}
+        last = ", the last one `[DONE]`" if endpoint.manners.done else ""
+        text += f" With `stream: true`, server-sent events, each with one of these as its `data`{last}."
+        frames = endpoint.manners.frames
+        content["text/event-stream"] = {"schema": schemas.of(frames) if frames else schemas.open_union("Event")}
     return {"description": text, "headers": _headers(), **({"content": content} if content else {})}
 
 
@@ -214,5 +242,5 @@ def _refusals(endpoint: Endpoint) -> JsonObject:
     if "{" in endpoint.path:
         statuses.add(404)
     statuses = statuses - {401} if endpoint.public else statuses | {401}
-    refusals = {str(status): {"$ref": f"#/components/responses/Error{status}"} for status in sorted(statuses)}
-    return {**refusals, "default": {"$ref": "#/components/responses/Error"}}
+    name = f"#/components/responses/{_error_name(endpoint.manners.error)}"
+    return {**{str(status): {"$ref": f"{name}{status}"} for status in sorted(statuses)}, "default": {"$ref": name}}

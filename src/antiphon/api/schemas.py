@@ -11,6 +11,8 @@ import msgspec
 from msgspec import Struct
 from msgspec import inspect as kinds
 
+from antiphon.dialects.chat.wire import ChatFunction, ChatMessage, ChatRequest, ChatTool
+from antiphon.dialects.messages.wire import MessagesRequest, MessagesTool, MessageTurn, ToolUseBlock, ToolUseOut
 from antiphon.types.content import JsonObject, OutputText
 from antiphon.types.conversations import AddItems, CreateConversation, ItemList
 from antiphon.types.events import AnnotationAdded, Event, ItemAdded, ItemDone, Relayed
@@ -36,6 +38,14 @@ HOLDS: dict[tuple[type[Struct], str], object] = {
     (Response, "output"): OutputItem,
     (Response, "tools"): list[Tool],
     (TextEcho, "format"): Format,
+    (ChatRequest, "messages"): ChatMessage,
+    (ChatRequest, "tools"): ChatTool,
+    (ChatFunction, "parameters"): JsonObject | None,
+    (MessagesRequest, "messages"): MessageTurn,
+    (MessagesRequest, "tools"): MessagesTool,
+    (MessagesTool, "input_schema"): JsonObject,
+    (ToolUseBlock, "input"): JsonObject,
+    (ToolUseOut, "input"): JsonObject,
 }
 """What stands in a field that holds encoded JSON; where the field is a list, in each entry of it."""
 

@@ -40,15 +40,33 @@ def frames(events: list[Event]) -> bytearray:
     return out
 
 
+def tell(events: list[Event]) -> bytearray:
+    """Return the frames of `events`, and the end of the stream after the last one."""
+    out = frames(events)
+    if isinstance(events[-1], _TERMINAL):
+        out += DONE
+    return out
+
+
 class EventStream:
     """The answer to a streaming request: sent as the run goes.
 
-    `open_early` gives the first events when the provider hasn't said anything in `created_within` seconds.
+    `open_early` gives the first events when the provider hasn't said anything in `created_within` seconds. Another
+    API tells events in frames of its own, maybe in none, and says something else into silence.
     """
 
-    def __init__(self, batches: AsyncIterator[list[Event]], open_early: Callable[[], list[Event]]) -> None:
+    def __init__(
+        self,
+        batches: AsyncIterator[list[Event]],
+        open_early: Callable[[], list[Event]],
+        *,
+        tell: Callable[[list[Event]], bytearray] = tell,
+        keepalive: bytes = KEEPALIVE,
+    ) -> None:
         self._batches = batches
         self._open_early = open_early
+        self._tell = tell
+        self._keepalive = keepalive
         self._call: Call | None = None
         self._last = 0.0
         self._side: asyncio.Task[None] | None = None
@@ -66,7 +84,6 @@ class EventStream:
                     if self._side is not None and not self._side.done():
                         await asyncio.wait([self._side])  # the opening events were made, but not written yet
                     await self._write(events)
-                    self._last = loop.time()
         finally:
             pulse.drop(self)
             if self._side is not None:
@@ -90,17 +107,19 @@ class EventStream:
 
     async def _comment(self) -> None:
         if self._call is not None:
-            await self._call.send({"type": "http.response.body", "body": KEEPALIVE, "more_body": True})
+            await self._call.send({"type": "http.response.body", "body": self._keepalive, "more_body": True})
 
     async def _write(self, events: list[Event]) -> None:
+        """Write what there is to tell of `events`, if that is anything."""
         call = self._call
         if call is None:
             return
-        body = frames(events)
+        body = self._tell(events)
         self._over = isinstance(events[-1], _TERMINAL)
-        if self._over:
-            body += DONE
-            call.is_answered = True
+        if not body and not self._over:
+            return
+        call.is_answered = self._over
         if not call.has_begun:
             await call.begin(200, list(_HEADERS))
         await call.send({"type": "http.response.body", "body": bytes(body), "more_body": not self._over})
+        self._last = asyncio.get_running_loop().time()
