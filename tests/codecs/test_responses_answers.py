@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from antiphon.codecs.responses import RESPONSES
+from antiphon.types.profiles import Profile
 from antiphon.types.turns import ToolName
 from tests.codecs.cases import Told, parse, sse
 
@@ -374,6 +375,68 @@ def test_raw_reasoning_is_found_under_both_of_its_names(kind: str) -> None:
         the_end(a_thought("hm"), a_message("Hi")),
     )
     assert told[0] == [{"Thought": {"text": "h"}}, {"Thought": {"text": "m"}}, {"Break": {}}, HI, COMPLETED]
+
+
+def test_an_index_that_counts_up_with_every_piece_makes_no_new_parts() -> None:
+    """A1 case 10: vLLM's streams of raw reasoning; a part ends when it is said to."""
+    where = {"output_index": 0, "item_id": "r"}
+    told = say(
+        an_event("reasoning_text.delta", delta="h", content_index=0, **where),
+        an_event("reasoning_text.delta", delta="m", content_index=1, **where),
+        an_event("reasoning_text.done", text="hm", content_index=2, **where),
+        an_event("content_part.done", part={"type": "reasoning_text", "text": "hm"}, content_index=0, **where),
+        done(0, a_thought("hm")),
+        the_end(a_thought("hm"), a_message("Hi")),
+    )
+    assert names(told) == ["Thought", "Thought", "Break", "Text", "Stop"]
+
+
+def test_parts_of_raw_reasoning_stay_parts() -> None:
+    where = {"output_index": 0, "item_id": "r"}
+    for deltas in (True, False):
+        first = an_event("reasoning_text.delta", delta="one", content_index=0, **where)
+        told = say(
+            *[first][:deltas],
+            an_event("reasoning_text.done", text="one", content_index=0, **where),
+            an_event("reasoning_text.delta", delta="two", content_index=1, **where),
+            an_event("reasoning_text.done", text="two!", content_index=1, **where),
+            an_event("reasoning_text.done", text="three", content_index=2, **where),
+            the_end(a_thought("one", "two!", "three"), a_message("Hi")),
+        )
+        texts = [chunk["Thought"]["text"] for chunk in told[0] if "Thought" in chunk]
+        assert texts == ["one", "two", "!", "three"]
+        assert names(told).count("Break") == 3
+
+
+REPLAYED = Profile(replay_reasoning="reasoning_content")
+
+
+def states(told: Told) -> list[str]:
+    return [chunk["ThoughtState"]["encrypted_content"] for chunk in told[0] if "ThoughtState" in chunk]
+
+
+def test_raw_reasoning_is_kept_where_it_is_wanted_back_and_nobody_sealed_it() -> None:
+    """A4 cases 51 and 55: for look-alikes that have no state of their own."""
+    thought = an_event("reasoning_text.delta", delta="hm", output_index=0, item_id="r")
+    behind: list[list[dict[str, Any]]] = [
+        [text("Hi", 1, "m")],
+        [done(0, a_thought("hm")), text("Hi", 1, "m")],
+        [added(1, a_call()), done(1, a_call("{}"))],
+        [done(1, SEARCH)],
+        [],
+    ]
+    for events in behind:
+        told = say(thought, *events, the_end(a_thought("hm")), profile=REPLAYED)
+        assert states(told) == ['{"reasoning_text":"hm"}']
+        assert names(told)[:2] == ["Thought", "ThoughtState"]
+        assert states(say(thought, *events, the_end())) == []
+    whole = say_at_once({"status": "completed", "output": [a_thought("a", "b"), a_message("Hi")]}, profile=REPLAYED)
+    assert states(whole) == ['{"reasoning_text":"a\\nb"}']
+
+
+def test_state_of_the_upstream_s_own_is_the_state() -> None:
+    told = say(done(0, a_thought("hm", encrypted_content="sealed")), the_end(a_message("Hi")), profile=REPLAYED)
+    assert states(told) == ["sealed"]
 
 
 @pytest.mark.parametrize("kind", ["reasoning_summary_text", "reasoning_summary"])

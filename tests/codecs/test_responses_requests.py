@@ -297,6 +297,32 @@ def test_raw_reasoning_goes_back_where_the_profile_wants_it() -> None:
     assert found[1] == {"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": "hm"}]}
 
 
+def test_state_alone_brings_raw_reasoning_back() -> None:
+    """A4 case 55: a client may keep nothing of an item but its state; vLLM takes no state, and reads one part."""
+    profile = Profile(replay_reasoning="reasoning_content")
+    content = [{"type": "reasoning_text", "text": "one"}, {"type": "reasoning_text", "text": "two"}]
+    back = {"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": "one\ntwo"}]}
+    for item in (
+        a_thought('{"reasoning_text":"one\\ntwo"}'),
+        a_thought(None, content=content),
+        a_thought("s", content=content),
+    ):
+        assert told(said("a"), item, called("c"), gave("c"), profile=profile)[1] == back
+
+
+@pytest.mark.parametrize("state", ["sealed", '{"reasoning_text":5}', "{", '{"other":"x"}'])
+def test_state_that_is_none_of_ours_is_the_upstream_s(state: str) -> None:
+    profile = Profile(replay_reasoning="reasoning_content")
+    assert told(said("a"), a_thought(state), called("c"), gave("c"), profile=profile)[1]["encrypted_content"] == state
+
+
+def test_state_of_ours_is_nothing_to_an_upstream_that_wants_no_text_back() -> None:
+    """A4 case 53."""
+    items = [said("a"), a_thought('{"reasoning_text":"hm"}'), answered("b")]
+    assert [item["type"] for item in told(*items)] == ["message", "message"]
+    assert notes(*items) == ["reasoning state that this provider doesn't read left out"]
+
+
 def test_reasoning_always_has_a_summary() -> None:
     bare = {"type": "reasoning", "encrypted_content": "sealed"}
     assert told(said("a"), bare, answered("b"))[1] == {**bare, "summary": []}
@@ -476,6 +502,8 @@ def test_what_a_model_can_not_take_in_is_refused_by_its_place(item: dict[str, An
         ({"effort": "none"}, {"reasoning": {"effort": "high"}}, "reasoning.effort"),
         ({"temperature": False}, {"temperature": 0.5}, "temperature"),
         ({"temperature": False}, {"top_p": 0.5}, "top_p"),
+        ({"max_temperature": 1.0}, {"temperature": 1.5}, "temperature"),
+        ({"efforts": ["low"]}, {"reasoning": {"effort": "max"}}, "reasoning.effort"),
     ],
 )
 def test_what_a_profile_says_is_missing_is_refused(
@@ -504,6 +532,37 @@ def test_defaults_of_what_is_missing_are_not_sent() -> None:
     profile = Profile(opaque_items=True, temperature=False, effort="none")
     body, _ = encoded(a_turn(temperature=1, top_p=1, reasoning={"effort": "none"}), profile)
     assert body.keys() == {"model", "input", "store", "stream", "include"}
+
+
+def test_parameters_are_left_out_or_renamed_as_the_profile_says() -> None:
+    """'Encrypted content is not supported with this model': look-alikes and older models refuse `include`."""
+    removed = frozenset({"include", "store", "top_p"})
+    turn = a_turn(top_p=0.5, max_output_tokens=16)
+    sent = RESPONSES.encode(turn, Profile(removed=removed, renamed={"max_output_tokens": "max_tokens"}))
+    assert json.loads(sent.body).keys() == {"model", "input", "stream", "max_tokens"}
+    assert sent.notes == ["top_p left out"]
+
+
+@pytest.mark.parametrize("is_opaque", [True, False])
+@pytest.mark.parametrize("strict", [True, False])
+def test_a_strict_schema_is_told_in_the_provider_s_dialect(strict: bool, is_opaque: bool) -> None:
+    schema = {"type": "object", "properties": {"x": {"type": "integer"}}}
+    chosen = {"type": "json_schema", "name": "n", "schema": schema, "strict": strict}
+    tools = [a_function(strict=strict), a_function("bare", parameters=None, strict=strict), a_freeform()]
+    turn = a_turn(tools=tools, text={"format": chosen})
+    body, sent = encoded(turn, Profile(schema_dialect="openai", opaque_items=is_opaque))
+    found = [body["tools"][0]["parameters"], body["text"]["format"]["schema"]]
+    assert [shown.get("additionalProperties") for shown in found] == [False if strict else None] * 2
+    assert any(note.startswith("text.format.schema: ") for note in sent.notes) == strict
+    assert RESPONSES.encode(turn, OPENAI).notes == []
+
+
+def test_an_address_that_nobody_fetched_is_refused_by_its_place() -> None:
+    """A5 case 66."""
+    away = said([{"type": "input_file", "file_url": "https://e.org/x.pdf"}])
+    assert refused(a_turn(away), Profile(opaque_items=True)) == "input[0].content[0].file_url"
+    assert refused(a_turn(IMAGE), Profile(image_urls=False)) == "input[0].content[0].image_url"
+    assert told(away, profile=Profile(opaque_items=True, file_urls=True)) == [away]
 
 
 def test_one_call_at_a_time_is_asked_for_where_that_can_be_done() -> None:

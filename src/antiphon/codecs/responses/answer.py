@@ -33,6 +33,7 @@ from antiphon.codecs.usage import responses_usage
 from antiphon.errors import ProviderBroke, ProviderError
 from antiphon.types import chunks
 from antiphon.types.chunks import Chunk
+from antiphon.types.profiles import Profile
 from antiphon.types.responses import IncompleteReason
 from antiphon.types.turns import UpstreamRequest
 
@@ -45,9 +46,9 @@ _REASONS: dict[object, IncompleteReason] = {
 class _Story:
     """What both kinds of answer share: items, and the end."""
 
-    def __init__(self, sent: UpstreamRequest) -> None:
+    def __init__(self, sent: UpstreamRequest, profile: Profile) -> None:
         self.failure: ProviderError | None = None
-        self._items = Items(sent.names)
+        self._items = Items(sent.names, keeps_thoughts=profile.replay_reasoning != "none")
         self._stopped = False
 
     def _end(self, kind: str, answer: Answer, out: list[Chunk]) -> None:
@@ -77,8 +78,8 @@ class _Story:
 class StreamParser(_Story):
     """The answer to `stream: true`."""
 
-    def __init__(self, sent: UpstreamRequest) -> None:
-        super().__init__(sent)
+    def __init__(self, sent: UpstreamRequest, profile: Profile) -> None:
+        super().__init__(sent, profile)
         self._reader = Reader()
 
     def feed(self, data: bytes) -> list[Chunk]:
@@ -150,8 +151,8 @@ class StreamParser(_Story):
 class WholeParser(_Story):
     """The answer to `stream: false`: one response object."""
 
-    def __init__(self, sent: UpstreamRequest) -> None:
-        super().__init__(sent)
+    def __init__(self, sent: UpstreamRequest, profile: Profile) -> None:
+        super().__init__(sent, profile)
         self._pieces: list[bytes] = []
 
     def feed(self, data: bytes) -> list[Chunk]:
@@ -213,9 +214,12 @@ def _done(items: Items, event: Event, out: list[Chunk]) -> None:
 
 
 def _part_done(items: Items, event: Event, out: list[Chunk]) -> None:
-    if event.part is not None:
-        kind = "reasoning" if event.part.type == "reasoning_text" else "message"
-        items.part(*_item(items, event, kind), event.part, out)
+    if event.part is None:
+        return
+    if event.part.type == "reasoning_text":
+        items.thought_whole(*_item(items, event, "reasoning"), event.part.text, out)
+    else:
+        items.part(*_item(items, event, "message"), event.part, out)
 
 
 def _text_done(items: Items, event: Event, out: list[Chunk]) -> None:
@@ -241,11 +245,11 @@ def _refusal_done(items: Items, event: Event, out: list[Chunk]) -> None:
 
 
 def _thought_delta(items: Items, event: Event, out: list[Chunk]) -> None:
-    items.thought(*_item(items, event, "reasoning"), event.words, out)
+    items.thought_delta(*_item(items, event, "reasoning"), event.words, out)
 
 
 def _thought_done(items: Items, event: Event, out: list[Chunk]) -> None:
-    items.part(*_item(items, event, "reasoning"), Part("reasoning_text", event.text), out)
+    items.thought_whole(*_item(items, event, "reasoning"), event.text, out)
 
 
 def _summary_delta(items: Items, event: Event, out: list[Chunk]) -> None:

@@ -18,7 +18,7 @@ class ResponsesCodec:
         return encode(turn, profile)
 
     def parser(self, sent: UpstreamRequest, profile: Profile, *, streamed: bool) -> Parser:
-        return StreamParser(sent) if streamed else WholeParser(sent)
+        return StreamParser(sent, profile) if streamed else WholeParser(sent, profile)
 
     def refusal(self, status: int, body: bytes, retry_after: float | None) -> ProviderError:
         return refusal(status, body, retry_after)

@@ -9,6 +9,7 @@ from msgspec import Raw
 
 from antiphon.codecs.logprobs import Token, logprobs
 from antiphon.codecs.lowering import freeform_input
+from antiphon.codecs.responses.state import kept
 from antiphon.codecs.responses.wire import CALLS, READ, Event, Item, Part, in_order, view_of
 from antiphon.types import chunks
 from antiphon.types.chunks import Chunk
@@ -35,6 +36,8 @@ class Known:
     phase: Phase | None = None
     tool: ToolName | None = None
     said: dict[tuple[_Said, int], list[str]] = field(default_factory=dict)
+    thoughts: dict[int, int] = field(default_factory=dict)
+    ended: int = 0  # parts of raw reasoning, to which `thoughts` leads from the upstream's index
     cited: dict[int, int] = field(default_factory=dict)
     place: int | None = None
     part: tuple[_Said, int] | None = None
@@ -48,16 +51,24 @@ class Known:
         """Whether a client gets anything of it."""
         return self.is_open or self.has_state or any(map(str.strip, map("".join, self.said.values())))
 
+    def whole(self, kind: _Said, index: int) -> str:
+        """Return what was said of a part."""
+        return "".join(self.said.get((kind, index), ()))
+
     def rest(self, kind: _Said, index: int, whole: str | None) -> str:
         """Return what of a whole part was not said."""
         return rest_of(self.said.get((kind, index), ()), whole)
 
 
 class Items:
-    """All items of one answer; `names` leads from lowered tools back to the request's own."""
+    """All items of one answer; `names` leads from lowered tools back to the request's own.
 
-    def __init__(self, names: Mapping[str, ToolName]) -> None:
+    `keeps_thoughts` says that raw reasoning without state of the upstream's becomes state itself.
+    """
+
+    def __init__(self, names: Mapping[str, ToolName], *, keeps_thoughts: bool = False) -> None:
         self._names = names
+        self._keeps_thoughts = keeps_thoughts
         self._all: list[Known] = []
         self._by_id: dict[str | None, Known | None] = {}
         self._by_place: dict[int | None, Known] = {}
@@ -115,6 +126,7 @@ class Items:
         if item.kind in CALLS:
             self._learn(item, view, out)
         elif not view.is_read and not item.is_open:
+            self._leave(out)
             item.is_open, self._current = True, item
             out.append(chunks.ItemOpened(item.key, in_order(raw)))
 
@@ -140,6 +152,7 @@ class Items:
         for item in self._all:
             if item.kind in CALLS and not item.is_done:
                 self._end_call(item, out, is_whole=is_whole)
+        self._leave(out)
 
     def _finish(self, item: Known, view: Item, raw: Raw, out: list[Chunk], *, is_whole: bool) -> None:
         """Say what a finished item has and was not said."""
@@ -157,6 +170,7 @@ class Items:
                 self.argue_whole(item, view.argument_text, out)
                 self._end_call(item, out, is_whole=is_whole)
             case _:
+                self._leave(out)
                 item.is_open, self._current = True, item
                 out.append(chunks.ItemClosed(item.key, in_order(raw)))
         item.is_done = True
@@ -170,6 +184,8 @@ class Items:
             self._enter(item, out)
             item.has_state = True
             out.append(chunks.ThoughtState(view.encrypted_content))
+        elif item is self._current:
+            self._leave(out)
 
     # -- text, refusals, reasoning ----------------------------------------------------------------------------
 
@@ -197,6 +213,20 @@ class Items:
         """Say a piece of raw reasoning."""
         if self._say(item, "thought", index, text, out):
             out.append(chunks.Thought(text))
+
+    def thought_delta(self, item: Known, index: int, text: str, out: list[Chunk]) -> None:
+        """Say a piece of the part of raw reasoning that is open: vLLM counts `content_index` up with each (35184)."""
+        self.thought(item, item.thoughts.get(index, item.ended), text, out)
+
+    def thought_whole(self, item: Known, index: int, text: str | None, out: list[Chunk]) -> None:
+        """Say what of a part of raw reasoning was not said, and end it."""
+        place = item.thoughts.get(index)
+        if place is None:
+            is_repeated = ("thought", item.ended) not in item.said and text == item.whole("thought", item.ended - 1)
+            place = item.ended - is_repeated  # the last one again, under another index
+            item.ended += not is_repeated
+            item.thoughts[index] = place
+        self.thought(item, place, item.rest("thought", place, text), out)
 
     def summarized(self, item: Known, index: int, text: str, out: list[Chunk]) -> None:
         """Say a piece of a reasoning summary."""
@@ -249,9 +279,20 @@ class Items:
         item.part = (kind, index)
         item.pieces = item.said.setdefault(item.part, [])
 
+    def _leave(self, out: list[Chunk]) -> None:
+        """Tell the state of the reasoning that ends, where its text is all that there is of it."""
+        item = self._current
+        if not self._keeps_thoughts or item is None or item.has_state:
+            return
+        told = ["".join(pieces) for (kind, _), pieces in sorted(item.said.items()) if kind == "thought"]
+        if any(told):
+            item.has_state = True
+            out.append(chunks.ThoughtState(kept("\n".join(told))))
+
     def _enter(self, item: Known, out: list[Chunk]) -> None:
         """Make a message or reasoning the current item."""
         if item is not self._current:
+            self._leave(out)
             if self._current is not None or item.phase is not None:
                 out.append(chunks.Break(phase=item.phase))
             self._current = item
@@ -276,6 +317,7 @@ class Items:
         item.namespace = item.namespace or view.namespace or None
         if item.is_open or not item.name:
             return
+        self._leave(out)
         item.is_open, self._current = True, item
         item.tool = self._names.get(item.name)
         tool = item.tool or ToolName(item.name, item.namespace, item.kind == "custom_tool_call")

@@ -12,8 +12,11 @@ from collections.abc import Sequence
 import msgspec
 from msgspec import UNSET, Raw, Struct
 
-from antiphon.codecs.demands import check, check_part, hints
+from antiphon.codecs.demands import check, check_address, check_part, fitted, hints
 from antiphon.codecs.lowering import Forced, Function, Toolbox, choose, freeform_arguments, lower, short_id, tool_format
+from antiphon.codecs.mending import as_object
+from antiphon.codecs.responses.state import read_kept
+from antiphon.codecs.schemas import to_dialect
 from antiphon.errors import BadRequest, Unsupported
 from antiphon.types.content import JsonObject, MessagePart, ToolOutputPart
 from antiphon.types.items import (
@@ -127,7 +130,9 @@ def encode(turn: Turn, profile: Profile) -> UpstreamRequest:
     _hints(body, request, profile, notes)
     if profile.opaque_items:
         _responses_only(body, request)
-    return UpstreamRequest(path="/responses", body=_encode(body), names=box.names, notes=notes)
+    return UpstreamRequest(
+        path="/responses", body=fitted(_encode(body), profile, notes, {}), names=box.names, notes=notes
+    )
 
 
 def _responses_only(body: _Body, request: CreateResponse) -> None:
@@ -155,6 +160,8 @@ def _hints(body: _Body, request: CreateResponse, profile: Profile, notes: list[s
     text: JsonObject = {}
     if request.text is not None and isinstance(request.text.format, JsonSchemaFormat | JsonObjectFormat):
         fields: JsonObject = msgspec.to_builtins(request.text.format)
+        if isinstance(request.text.format, JsonSchemaFormat):
+            fields["schema"] = _told(fields["schema"], request.text.format.strict, profile, notes, "text.format.schema")
         text["format"] = {name: value for name, value in fields.items() if value is not None}
     for hint, value in hints(request, profile, notes).items():
         if hint == "verbosity":
@@ -170,9 +177,10 @@ def _hints(body: _Body, request: CreateResponse, profile: Profile, notes: list[s
 def _tools(body: _Body, turn: Turn, box: Toolbox, profile: Profile, notes: list[str]) -> None:
     if profile.opaque_items:
         tools = [_object(tool.raw, f"tools[{index}]") for index, tool in enumerate(turn.tools)]
+        tools = [_narrowed(tool, profile, notes) for tool in tools]
         choice: ToolChoice | JsonObject | None = None if turn.tool_choice == "auto" else turn.tool_choice
     else:
-        tools = [_function(function) for function in box.functions]
+        tools = [_narrowed(_function(function), profile, notes) for function in box.functions]
         tools += [_freeform(tool) for tool in box.custom]
         asked = choose(turn, box, profile)
         choice = {"type": asked.kind, "name": asked.name} if isinstance(asked, Forced) else asked
@@ -191,6 +199,24 @@ def _tools(body: _Body, turn: Turn, box: Toolbox, profile: Profile, notes: list[
 def _function(function: Function) -> JsonObject:
     fields = {"type": "function", **msgspec.structs.asdict(function)}
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _narrowed(tool: JsonObject, profile: Profile, notes: list[str]) -> JsonObject:
+    """Return a tool whose schema is in the provider's dialect."""
+    if profile.schema_dialect == "full" or tool.get("type") != "function" or tool.get("parameters") is None:
+        return tool
+    given = tool["parameters"]
+    schema = as_object(msgspec.json.decode(given) if isinstance(given, Raw) else given)
+    return {**tool, "parameters": _told(schema, tool.get("strict"), profile, notes, "tools")}
+
+
+def _told(schema: JsonObject, strict: object, profile: Profile, notes: list[str], param: str) -> JsonObject:
+    """Return a schema in the provider's dialect; OpenAI's is that of strict schemas alone."""
+    if profile.schema_dialect == "openai" and not strict:
+        return schema
+    told, lost = to_dialect(schema, profile.schema_dialect, param)
+    notes += lost
+    return told
 
 
 def _freeform(tool: CustomTool) -> JsonObject:
@@ -244,8 +270,9 @@ class _Input:
         match item.view:
             case Message(content=content) if not isinstance(content, str):
                 self._check_parts(content, f"{self.turn.path(index)}.content")
-            case Reasoning():
+            case Reasoning() as view:
                 fields.setdefault("summary", [])
+                self._replayed(view, fields)
             case FunctionCallOutput(output=output) | CustomToolCallOutput(output=output):
                 if isinstance(output, dict):
                     fields["output"] = _encode(fields["output"]).decode()
@@ -258,6 +285,7 @@ class _Input:
     def _check_parts(self, parts: Sequence[MessagePart | ToolOutputPart], path: str) -> None:
         for place, part in enumerate(parts):
             check_part(part, self.profile, f"{path}[{place}]")
+            check_address(part, self.profile, f"{path}[{place}]")
 
     # a server that knows functions and nothing else
 
@@ -304,7 +332,11 @@ class _Input:
 
         Raw reasoning is told without state where the profile says that the model wants it back.
         """
-        wanted = self.profile.replay_reasoning != "none" and bool(view.content)
+        replays = self.profile.replay_reasoning != "none"
+        wanted = replays and bool(view.content)
+        if not replays and view.encrypted_content and read_kept(view.encrypted_content) is not None:
+            self._note("reasoning state that this provider doesn't read left out")
+            return False
         if not view.encrypted_content and not wanted:
             self._note("reasoning without encrypted_content left out")
             return False
@@ -312,6 +344,20 @@ class _Input:
             self._note("reasoning that led to nothing left out")
             return False
         return True
+
+    def _replayed(self, view: Reasoning, fields: JsonObject) -> None:
+        """Tell raw reasoning where it is wanted: as one part, since vLLM reads no second, and without state.
+
+        vLLM takes no state beside it ("Encrypted content is not supported", vLLM 28248).
+        """
+        if self.profile.replay_reasoning == "none":
+            return
+        text = read_kept(view.encrypted_content) if view.encrypted_content else None
+        if text is None:
+            text = "\n".join(part.text for part in view.content or ())
+        if text:
+            fields.pop("encrypted_content", None)
+            fields["content"] = [{"type": "reasoning_text", "text": text}]
 
     def _is_followed(self, index: int) -> bool:
         for item in self.turn.items[index + 1 :]:
