@@ -28,9 +28,9 @@ _MESSAGE = TypeAdapter(Message)
 _EVENT: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
 
 
-def ended(*reads: Sequence[Chunk]) -> tuple[list[list[Event]], Response]:
+def ended(*reads: Sequence[Chunk], model: str = "m") -> tuple[list[list[Event]], Response]:
     """The events of a response that says `reads`, a list per network read, and the response at its end."""
-    request = CreateResponse(model="m", include=["reasoning.encrypted_content"])
+    request = CreateResponse(model=model, include=["reasoning.encrypted_content"])
     first = first_snapshot(request, response_id="resp_0a", created_at=NOW, conversation_id=None, tools=[])
     emitter = Emitter(first, show_state=True)
     batches = [emitter.add(read) for read in reads]

@@ -329,3 +329,10 @@ def test_items_that_are_only_passed_on_have_no_place_in_either() -> None:
     said: list[Chunk] = [chunks.ItemClosed(1, search), chunks.Text("Found."), DONE]
     assert chat_of(*said)["message"]["content"] == "Found."
     assert [block["type"] for block in message_of(*said)["content"]] == ["text"]
+
+
+def test_a_name_full_of_quotes_breaks_no_frame() -> None:
+    batches, _ = ended([chunks.Text("Hi"), DONE], model='a"content":""b')
+    told = chunks_of(batches)
+    assert {chunk["model"] for chunk in told} == {'a"content":""b'}
+    assert heard_by_openai(told)["message"]["content"] == "Hi"

@@ -216,7 +216,11 @@ def test_nothing_is_stored_and_state_is_asked_for() -> None:
         ({"output_config": {"effort": "max"}}, ReasoningOptions(effort="max")),
         ({"thinking": {"type": "adaptive"}}, ReasoningOptions(summary="auto")),
         ({"thinking": {"type": "adaptive", "display": "summarized"}}, ReasoningOptions(summary="auto")),
-        ({"thinking": {"type": "adaptive", "display": "omitted"}}, ReasoningOptions()),
+        ({"thinking": {"type": "adaptive", "display": "omitted"}}, ReasoningOptions(summary="auto")),
+        (
+            {"thinking": {"type": "adaptive", "display": "omitted"}, "output_config": {"effort": "low"}},
+            ReasoningOptions(effort="low"),
+        ),
         (
             {"thinking": {"type": "adaptive"}, "output_config": {"effort": "low"}},
             ReasoningOptions(effort="low", summary="auto"),

@@ -47,6 +47,9 @@ GAP = "\n\n"
 
 DONE = b"data: [DONE]\n\n"
 
+_CONTENT = b'"content":'
+_NO_TEXT = _CONTENT + b'""'
+
 
 class _Citation(Struct):
     """An annotation; only those of type `url_citation` have a counterpart."""
@@ -180,6 +183,7 @@ class Stream:
         self._refusal = refusal
         self._with_usage = usage
         self._response: Response | None = None
+        self._before_text = self._after_text = b""  # what a frame of text is made of
         self._calls: dict[int, int] = {}  # output_index to the number of the call
         self._annotations: list[ChatAnnotation] = []
         self._length = 0  # characters of content so far
@@ -193,32 +197,44 @@ class Stream:
         """Return the frames of some events, one after the other."""
         out = bytearray()
         for event in told:
-            match event:
-                case events.TextDelta(delta=text, logprobs=logprobs):
-                    text, self._gap = self._gap + text, ""
-                    self._length += len(text)
-                    self._say(ChatDelta(content=text), out, logprobs)
-                case events.ArgumentsDelta(output_index=index, delta=text):
-                    delta = ChatCallDelta(index=self._calls[index], function=FunctionDelta(arguments=text))
-                    self._say(ChatDelta(tool_calls=[delta]), out)
-                case events.CustomInputDelta(output_index=index, delta=text):
-                    delta = ChatCallDelta(index=self._calls[index], custom=CustomDelta(input=text))
-                    self._say(ChatDelta(tool_calls=[delta]), out)
-                case events.ReasoningDelta(delta=text) | events.SummaryDelta(delta=text):
-                    text, self._thought_gap, self._has_thought = self._thought_gap + text, "", True
-                    self._say(ChatDelta(reasoning_content=text), out)
-                case events.RefusalDelta(delta=text):
-                    self._say(ChatDelta(refusal=text), out)
-                case _:
-                    self._tell_of(event, out)
+            if type(event) is events.TextDelta:  # nearly all of a stream
+                self._text(event, out)
+            else:
+                self._piece(event, out)
         return out
 
-    def _tell_of(self, event: Event, out: bytearray) -> None:
-        """Tell an event that is no piece of anything."""
+    def _text(self, event: events.TextDelta, out: bytearray) -> None:
+        text, self._gap = self._gap + event.delta, ""
+        self._length += len(text)
+        if event.logprobs:
+            self._say(ChatDelta(content=text), out, event.logprobs)
+            return
+        out += self._before_text
+        _encode_into(text, out, -1)
+        out += self._after_text
+
+    def _piece(self, event: Event, out: bytearray) -> None:
+        """Tell a piece of anything else."""
+        match event:
+            case events.ArgumentsDelta(output_index=index, delta=text):
+                delta = ChatCallDelta(index=self._calls[index], function=FunctionDelta(arguments=text))
+                self._say(ChatDelta(tool_calls=[delta]), out)
+            case events.CustomInputDelta(output_index=index, delta=text):
+                delta = ChatCallDelta(index=self._calls[index], custom=CustomDelta(input=text))
+                self._say(ChatDelta(tool_calls=[delta]), out)
+            case events.ReasoningDelta(delta=text) | events.SummaryDelta(delta=text):
+                text, self._thought_gap, self._has_thought = self._thought_gap + text, "", True
+                self._say(ChatDelta(reasoning_content=text), out)
+            case events.RefusalDelta(delta=text):
+                self._say(ChatDelta(refusal=text), out)
+            case _:
+                self._turn(event, out)
+
+    def _turn(self, event: Event, out: bytearray) -> None:
+        """Tell that something begins or ends."""
         match event:
             case events.Created(response=response):
-                self._response = response
-                self._say(ChatDelta(role="assistant", content=None, refusal=None), out)
+                self._begin(response, out)
             case events.ItemAdded(output_index=index, item=raw):
                 self._open(index, item_of(raw), out)
             case events.PartAdded(part=OutputText()):
@@ -236,6 +252,14 @@ class Stream:
                 out += b"data: %b\n\n" % self._refusal(error) if error else b""
             case _:
                 pass
+
+    def _begin(self, response: Response, out: bytearray) -> None:
+        self._response = response
+        self._say(ChatDelta(role="assistant", content=None, refusal=None), out)
+        frame = bytearray()
+        self._say(ChatDelta(content=""), frame)
+        before, self._after_text = bytes(frame).split(_NO_TEXT)  # it stands there once: quotes in a name are escaped
+        self._before_text = before + _CONTENT
 
     def _open(self, index: int, item: OutputItem | None, out: bytearray) -> None:
         if not isinstance(item, FunctionCall | CustomToolCall):

@@ -51,6 +51,11 @@ GAP = "\n\n"
 PING = b'event: ping\ndata: {"type":"ping"}\n\n'
 """What is sent into silence."""
 
+_BEFORE_TEXT = (
+    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"text_delta","text":'
+)
+_AFTER_TEXT = b"}}\n\n"
+
 
 # -- whole ----------------------------------------------------------------------------------------------------
 
@@ -147,6 +152,7 @@ class Stream:
         self._waiting: dict[int, list[Event]] = {}  # what came for later ones
         self._block = 0  # number of the block that is open, or will be
         self._is_open = False
+        self._before_text = b""  # what a frame of the open block's text begins with
         self._gap = ""  # owed before the next piece of reasoning
 
     def tell(self, told: Sequence[Event]) -> bytearray:
@@ -154,7 +160,9 @@ class Stream:
         out = bytearray()
         for event in told:
             if type(event) is events.TextDelta and event.output_index == self._item:  # nearly all of a stream
-                self._go_on(TextPiece(text=event.delta), out)
+                out += self._before_text
+                _encode_into(event.delta, out, -1)
+                out += _AFTER_TEXT
             else:
                 self._take(event, out)
         return out
@@ -228,6 +236,7 @@ class Stream:
 
     def _open(self, block: BlockOut, out: bytearray) -> None:
         self._is_open = True
+        self._before_text = _BEFORE_TEXT % self._block
         _write("content_block_start", BlockStart(index=self._block, content_block=block), out)
 
     def _go_on(self, piece: TextPiece | ThinkingPiece | SignaturePiece | InputPiece, out: bytearray) -> None:

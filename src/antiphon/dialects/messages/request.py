@@ -161,7 +161,9 @@ def _reasoning(body: MessagesRequest, notes: list[str]) -> ReasoningOptions | No
                 effort = _effort(budget)
                 notes.append(f"thinking.budget_tokens told as effort '{effort}'")
         case ThinkingAdaptive(display=display):
-            pass
+            if display == "omitted" and effort is None:
+                display = None  # without a word on effort or summary, nothing would say that it is to think
+                notes.append("thinking.display left out")
     return ReasoningOptions(effort=effort, summary=None if display == "omitted" else "auto")
 
 
