@@ -8,9 +8,11 @@ import pytest
 
 from antiphon.codecs.chat import CHAT
 from antiphon.errors import BadRequest, Unsupported
+from antiphon.types.chunks import CallOpened, ThoughtState
 from antiphon.types.profiles import Profile
 from antiphon.types.turns import ToolName, Turn, UpstreamRequest
 from tests.codecs import turns
+from tests.codecs.cases import FOLDER, Golden, chunks_of
 from tests.codecs.turns import a_freeform, a_function, a_turn, answered, called, gave, said
 
 PLAIN = Profile()
@@ -59,6 +61,7 @@ def test_a_plain_request_has_nothing_that_was_not_asked_for() -> None:
 
 
 def test_a_full_request_says_it_all() -> None:
+    """A5 case 61: a schema keeps its `$defs`."""
     schema = {"type": "object", "properties": {"b": {"type": "string"}, "a": {"$ref": "#/$defs/a"}}, "$defs": {"a": {}}}
     body, sent = encoded(
         a_turn(
@@ -292,6 +295,7 @@ def test_text_behind_a_call_is_a_message_of_its_own() -> None:
 
 
 def test_an_output_that_is_an_object_is_json_text() -> None:
+    """A5 case 62."""
     output = {"z": 1, "a": {"$ref": "é"}}
     assert messages(said("a"), called("c"), gave("c", output))[2]["content"] == '{"z":1,"a":{"$ref":"é"}}'
 
@@ -352,7 +356,7 @@ def test_an_id_is_nine_letters_and_digits_where_no_other_is_taken() -> None:
 
 
 def test_an_id_that_is_used_again_leads_to_its_own_output() -> None:
-    """A5 case 59: `call_0` in every turn."""
+    """A5 case 59, A6 case 75: `call_0` in every turn."""
     found = messages(called("call_0"), gave("call_0", "one"), said("b"), called("call_0"), gave("call_0", "two"))
     assert [m["content"] for m in found if m["role"] == "tool"] == ["one", "two"]
     first, second = (m["tool_call_id"] for m in found if m["role"] == "tool")
@@ -439,6 +443,23 @@ def test_reasoning_details_go_back_word_for_word() -> None:
         "reasoning_details": [signed, locked],
     }
     assert "reasoning_details" not in json.dumps(messages(*items, profile=REPLAYED))
+
+
+@pytest.mark.parametrize(
+    "case", ["openrouter_signed_thinking.sse", "openrouter_gemini_call.sse", "gemini_signed_call.sse"]
+)
+def test_what_an_answer_left_is_what_the_next_request_tells(case: str) -> None:
+    """A4 case 51: from the upstream's bytes through the state and back."""
+    golden = Golden(FOLDER / "chat" / case)
+    items: list[dict[str, Any]] = [said("a")]
+    for chunk in chunks_of(golden.parser(), [golden.data]):
+        if isinstance(chunk, ThoughtState):
+            items.append({"type": "reasoning", "summary": [], "encrypted_content": chunk.encrypted_content})
+        elif isinstance(chunk, CallOpened):
+            items += [called(chunk.call_id, chunk.name), gave(chunk.call_id)]
+    body = CHAT.encode(a_turn(*items), golden.made_with[1]).body
+    signatures = [b"Et8BCmUIDxgC", b"CiIBjz1rX", b"AY89a18IwQsQ8in"]
+    assert [found for found in signatures if found in body] == [found for found in signatures if found in golden.data]
 
 
 def test_reasoning_without_details_goes_back_as_text() -> None:
@@ -698,6 +719,7 @@ REFUSALS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("profile", "request_", "param"), REFUSALS)
 def test_what_a_model_does_not_have_is_refused(profile: dict[str, Any], request_: dict[str, Any], param: str) -> None:
+    """A4 case 57, A5 cases 68 and 71."""
     assert refused(a_turn(**request_), msgspec.convert(profile, Profile)) == param
 
 

@@ -74,7 +74,8 @@ class _Answer:
         self._has_calls = False
         self._reasoning_field = ""
         self._tags = ThinkTags() if profile.think_tags else None
-        self._replay = profile.replay_reasoning
+        self._replays = profile.replay_reasoning != "none"
+        self._wants_details = profile.replay_reasoning == "reasoning_details"
         self._thoughts: list[str] = []  # what was reasoned since its state was last told, where it's wanted back
         self._details = Details()
         self._cited: list[Raw] = []  # annotations that came before the text
@@ -103,7 +104,8 @@ class _Answer:
             if said is not None:
                 self._said(said, choice.logprobs, out)
             self._finish = choice.finish_reason or self._finish
-            usage = usage or as_object(choice.usage)
+            if choice.usage is not None:
+                usage = usage or as_object(choice.usage)
         if document.service_tier is not None:
             self._tier = _TIERS.get(document.service_tier, self._tier)
         if document.x_groq is not None:
@@ -186,8 +188,9 @@ class _Answer:
 
     def _reason(self, text: str, out: list[Chunk]) -> None:
         if text:
-            self._said_something, self._is_at_text = True, False
-            if self._replay != "none":
+            self._said_something = True
+            self._is_at_text = False
+            if self._replays:
                 self._thoughts.append(text)
             out.append(chunks.Summarized(text) if self._summarize else chunks.Thought(text))
 
@@ -210,7 +213,7 @@ class _Answer:
 
     def _thought(self, said: Delta) -> str:
         """Return the reasoning of one field: servers that fill two of them repeat the same text."""
-        if said.reasoning_details and self._replay == "reasoning_details":
+        if self._wants_details and said.reasoning_details:
             self._details.add(said.reasoning_details)
         for name in ("reasoning_content", "reasoning", "thinking"):
             text: str | None = getattr(said, name)
