@@ -5,7 +5,7 @@ Each method that takes a tenant sees that tenant's things alone: another's id is
 """
 
 from collections.abc import AsyncGenerator, Sequence
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -87,6 +87,36 @@ class Models(Protocol):
 
     def cards(self) -> Sequence[ModelCard]:
         """Return every model known by name, in a stable order."""
+        ...
+
+
+# -- seals ----------------------------------------------------------------------------------------------------
+
+Unopened: TypeAlias = Literal["foreign", "other", "unknown_key", "broken", "too_large"]
+"""Why a state stays closed: nobody here sealed it, it is bound to another provider or model, its key isn't known, it
+is not as it was sealed (or not this tenant's), or it was too large to be kept."""
+
+
+class CannotOpen(Exception):
+    """A state that can't be had; nothing that a caller meets: what becomes of the item is told in a note."""
+
+    def __init__(self, reason: Unopened) -> None:
+        super().__init__(reason)
+        self.reason: Unopened = reason
+
+
+class Seals(Protocol):
+    """Keeps providers' reasoning state from everyone but the tenant, the provider and the models that it belongs to.
+
+    `bound_to` names the last two, as `provider/family`.
+    """
+
+    def seal(self, tenant: str, bound_to: str, state: str) -> str:
+        """Return the state as text that tells nothing."""
+        ...
+
+    def open(self, tenant: str, bound_to: str, sealed: str) -> str:
+        """Return the state, the same to the byte. Raises CannotOpen, and nothing else whatever `sealed` is."""
         ...
 
 

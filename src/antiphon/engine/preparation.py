@@ -103,6 +103,7 @@ class Preparation:
             tools=tools,
             tool_choice=request.tool_choice or "auto",
             stream=bool(request.stream or request.background),
+            tenant=tenant,
         )
         return Prepared(tenant, response_id, request, model, turn, tools, inputs, conversation_id, notes)
 

@@ -14,7 +14,7 @@ class Turn(Struct, kw_only=True, frozen=True):
     """Everything a model is told: `items` is the whole context, oldest first, references resolved.
 
     `own` is the number of items at the end that the request itself brought, so that an error can name its
-    place in them; `tool_choice` is already freed of lists that allow everything.
+    place in them; `tool_choice` is already freed of lists that allow everything. `tenant` is who asks.
     """
 
     model: str
@@ -24,6 +24,7 @@ class Turn(Struct, kw_only=True, frozen=True):
     tools: Sequence[Kept[Tool]] = ()
     tool_choice: ToolChoice = "auto"
     stream: bool = True
+    tenant: str = ""
 
     def path(self, index: int) -> str:
         """Return the request's path of item `index`, or `input` when it came from history."""

@@ -362,7 +362,7 @@ class _Input:
     def _is_followed(self, index: int) -> bool:
         for item in self.turn.items[index + 1 :]:
             match item.view:
-                case Reasoning():
+                case Reasoning() | ItemReference():
                     continue
                 case Message(role=role):
                     return role == "assistant"
