@@ -17,6 +17,7 @@ COMMANDS = [
     ("keys", "create"),
     ("keys", "list"),
     ("keys", "revoke"),
+    ("keys", "rotate-seal"),
     ("models",),
     ("responses",),
     ("responses", "create"),

@@ -117,3 +117,43 @@ def test_a_database_of_a_later_release_is_three_lines(
     cli("keys", "create", "--data", str(tmp_path))
     monkeypatch.setattr("antiphon.store.sqlite.store.shipped", list)
     assert "doesn't fit this release" in cli("keys", "list", "--data", str(tmp_path)).trouble[0]
+
+
+# -- the sealing key ------------------------------------------------------------------------------------------
+
+
+def test_a_sealing_key_is_made_and_put_before_the_older_ones(cli: Cli, data: str) -> None:
+    first = cli("keys", "rotate-seal", "--data", data)
+    assert (first.status, first.out) == (0, "")
+    path = Path(data) / "sealing.keys"
+    assert f"is the first key of {path}; 0 older keys open as before." in first.err
+    assert "after its next start" in first.err
+    (was,) = path.read_text().splitlines()
+    cli("keys", "rotate-seal", "--data", data)
+    now, old = path.read_text().splitlines()
+    assert (old, now != was) == (was, True)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert Path(data).stat().st_mode & 0o777 == 0o700
+
+
+def test_a_sealing_key_itself_is_never_shown(cli: Cli, data: str) -> None:
+    made = [cli("keys", "rotate-seal", "--data", data, "--json") for _ in range(3)]
+    path = Path(data) / "sealing.keys"
+    ids = [line.partition(":")[0] for line in path.read_text().splitlines()]
+    assert made[2].json == {"id": ids[0], "older": ids[1:], "file": str(path)}
+    for line in path.read_text().splitlines():
+        assert all(line.partition(":")[2] not in done.out + done.err for done in made)
+
+
+def test_sealing_keys_that_cannot_be_read_are_left_alone(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "sealing.keys").write_text("secret")
+    done = cli("keys", "rotate-seal", "--data", str(tmp_path))
+    assert done.status == 1
+    assert done.trouble[1].startswith(f"{tmp_path / 'sealing.keys'}, line 1: expected an id")
+    assert (tmp_path / "sealing.keys").read_text() == "secret"
+
+
+def test_a_folder_that_takes_no_sealing_key_is_three_lines(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file")
+    done = cli("keys", "rotate-seal", "--data", str(tmp_path / "data"))
+    assert done.trouble[0] == "The sealing key was not changed."

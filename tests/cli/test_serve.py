@@ -181,6 +181,7 @@ def test_a_healthy_machine_has_nothing_that_fails(cli: Cli, tmp_path: Path) -> N
         "settings",
         "data folder",
         "database",
+        "sealing keys",
         "port",
         "providers",
     ]
@@ -232,6 +233,19 @@ def test_a_schema_of_another_release_is_noticed(
     }[change]
     monkeypatch.setattr("antiphon.cli.doctor.shipped", lambda: steps)
     assert checks(cli, "--data", str(tmp_path), "--port", "0")["database"]["verdict"] == verdict
+
+
+def test_sealing_keys_are_counted_and_those_that_cannot_be_used_fail(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "sealing.keys"
+    made = [cli("keys", "rotate-seal", "--data", str(tmp_path), "--json").json["id"] for _ in range(2)]
+    found = checks(cli, "--data", str(tmp_path), "--port", "0")["sealing keys"]
+    assert (found["verdict"], found["found"]) == ("ok", f"2 in sealing.keys, the newest is {made[1]}")
+    path.chmod(0o644)
+    assert checks(cli, "--data", str(tmp_path), "--port", "0")["sealing keys"]["verdict"] == "warn"
+    path.write_text("secret")
+    found = checks(cli, "--data", str(tmp_path), "--port", "0")["sealing keys"]
+    assert found["verdict"] == "fail"
+    assert "secret" not in found["found"]
 
 
 def test_a_port_of_another_program_fails_and_our_own_server_is_fine(cli: Cli, fake: Fake, tmp_path: Path) -> None:

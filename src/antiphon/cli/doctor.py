@@ -28,6 +28,7 @@ from antiphon.store.queries import load
 from antiphon.store.sqlite.database import Reader
 from antiphon.store.sqlite.migrations import shipped
 from antiphon.telemetry import Level, set_level
+from antiphon.tenancy.sealing_keys import FILE, BadSealingKeys, from_file
 
 PROVIDER_LIMIT = 2.0
 OUR_LIMIT = 1.0
@@ -84,6 +85,7 @@ def _checks(options: argparse.Namespace) -> Iterator[Check]:
     yield Check("settings", "ok", options.config or os.environ.get("ANTIPHON_CONFIG") or "no file, all defaults")
     yield _folder(settings.server.data)
     yield _schema(settings.server.database)
+    yield _seals(settings.server.data / FILE)
     yield _port(settings)
     if not settings.providers:
         yield Check("providers", "warn", "none is set up", "set OPENAI_API_KEY, or name one in a settings file")
@@ -166,6 +168,20 @@ def _schema(database: Path) -> Check:
             "database", "warn", f"schema {len(theirs)} of {len(ours)}", "the next start brings it up; back it up first"
         )
     return Check("database", "fail", "its schema is another release's", "run the release that wrote it, or a later one")
+
+
+def _seals(path: Path) -> Check:
+    """Look at the keys that seal reasoning; the day that one was made on stands in its id."""
+    if not path.exists():
+        return Check("sealing keys", "ok", "no file; a start without keys of its own makes it")
+    try:
+        keys = from_file(path)
+    except (BadSealingKeys, OSError) as exc:
+        return Check("sealing keys", "fail", str(exc), "mend it, or restore it from a backup")
+    found = f"{len(keys)} in {path.name}, the newest is {keys[0].id}"
+    if path.stat().st_mode & 0o077:
+        return Check("sealing keys", "warn", f"{path} is open to other users", f"chmod 600 {path}")
+    return Check("sealing keys", "ok", found)
 
 
 def _port(settings: Settings) -> Check:

@@ -1,6 +1,7 @@
-"""`antiphon keys`: straight to the database, also while the server runs."""
+"""`antiphon keys`: straight to the data folder, also while the server runs."""
 
 import argparse
+import os
 import re
 import sys
 import time
@@ -13,6 +14,7 @@ from antiphon.cli.trouble import USAGE, Trouble
 from antiphon.errors import NotFound
 from antiphon.ports import KeyRow, Keys
 from antiphon.tenancy.keys import digest, new_key, row
+from antiphon.tenancy.sealing_keys import FILE, BadSealingKeys, rotate
 
 OWN_NAME = "cli"
 """The name of the keys that this command line makes for itself, one for each call, good for an hour."""
@@ -83,6 +85,28 @@ def revoke(options: argparse.Namespace) -> int:
         show_json(_described(revoked, now))
     else:
         say(f"{revoked.id} ({revoked.name}) is revoked; it works for two more seconds at most.")
+    return 0
+
+
+def rotate_seal(options: argparse.Namespace) -> int:
+    """Make a new sealing key; those before it go on opening what they sealed."""
+    folder = settings_of(options).server.data
+    path = folder / FILE
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        keys = rotate(folder, random=os.urandom, now=time.time)
+    except BadSealingKeys as exc:
+        raise Trouble("The sealing key was not changed.", f"{exc}.", "Mend it, or restore it from a backup.") from exc
+    except OSError as exc:
+        why = f"{path}: {exc.strerror or exc}."
+        raise Trouble("The sealing key was not changed.", why, "Mend it, or choose another: --data") from exc
+    if options.json:
+        show_json({"id": keys[0].id, "older": [key.id for key in keys[1:]], "file": str(path)})
+        return 0
+    older = len(keys) - 1
+    others = f"{older} older {'key opens' if older == 1 else 'keys open'} as before"
+    say(f"{keys[0].id} is the first key of {path}; {others}.")
+    say("A server that runs seals with it after its next start.")
     return 0
 
 

@@ -111,7 +111,11 @@ def _serve(add: Callable[..., Parser]) -> None:
 
 
 def _keys(add: Callable[..., Parser]) -> None:
-    group = add("keys", "Make, list and revoke API keys.", examples=["antiphon keys create", "antiphon keys list"])
+    group = add(
+        "keys",
+        "Make, list and revoke API keys; change the sealing key.",
+        examples=["antiphon keys create", "antiphon keys list"],
+    )
     below = group.group()
     create = below(
         "create",
@@ -139,6 +143,13 @@ def _keys(add: Callable[..., Parser]) -> None:
     _Flags(revoke).settings()
     revoke.add_argument("id", metavar="ID", help="the key's id, see: antiphon keys list")
     revoke.add_argument("--yes", action="store_true", help="don't ask")
+    rotate = below(
+        "rotate-seal",
+        "Make a new key for sealing reasoning state; it is used from the server's next start on.",
+        "keys:rotate_seal",
+        ["antiphon keys rotate-seal", "antiphon keys rotate-seal --data /var/lib/antiphon --json"],
+    )
+    _Flags(rotate).settings()
 
 
 def _use(add: Callable[..., Parser]) -> None:

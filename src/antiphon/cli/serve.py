@@ -24,6 +24,7 @@ from antiphon.config import Provider, Server, Settings, default_data
 from antiphon.ports import Keys
 from antiphon.store.sqlite import SchemaMismatch
 from antiphon.tenancy.keys import DEFAULT_TENANT, digest, new_key, row
+from antiphon.tenancy.sealing_keys import BadSealingKeys
 
 
 class Start(Struct, frozen=True, kw_only=True):
@@ -66,6 +67,9 @@ def serve(options: argparse.Namespace) -> int:
     except SchemaMismatch as exc:
         what = f"The database {settings.server.database} doesn't fit this release."
         raise Trouble(what, str(exc), "Try: antiphon doctor") from exc
+    except BadSealingKeys as exc:
+        what = "The sealing keys can't be used."
+        raise Trouble(what, f"{exc}.", "Mend it, or restore it from a backup.") from exc
     except OSError as exc:
         what = f"The data folder {folder} can't be used."
         raise Trouble(what, f"{exc.strerror or exc}.", "Mend it, or choose another: --data") from exc
