@@ -167,6 +167,19 @@ def test_a_closed_breaker_has_forgotten_what_opened_it(clock: Clock) -> None:
     assert breaker.retry_in() == FIRST
 
 
+def test_a_closed_breaker_has_forgotten_the_failures_that_made_the_ratio(clock: Clock) -> None:
+    breaker = Breaker(clock)
+    for _ in range(ENOUGH // 2):
+        breaker.succeeded()
+        breaker.failed()
+    clock.pass_by(FIRST)
+    assert breaker.may_try()
+    assert breaker.succeeded()
+    for _ in range(ENOUGH // 2):
+        breaker.succeeded()
+    assert not breaker.failed()
+
+
 def test_each_probe_that_fails_doubles_the_cool_down_up_to_a_cap(clock: Clock) -> None:
     breaker = opened(clock)
     waits = []

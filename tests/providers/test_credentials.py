@@ -134,6 +134,19 @@ def test_a_longer_rest_is_not_shortened(clock: Clock) -> None:
     assert keys.retry_in() == 60
 
 
+def test_each_rest_ends_at_its_own_time(clock: Clock) -> None:
+    one, two, three = a_key("ONE"), a_key("TWO"), a_key("THREE")
+    keys = Credentials([one, two, three], clock)
+    keys.cool(two, 10)
+    keys.cool(three, 60)
+    keys.cool(one, 30)
+    at = []
+    for seconds in (10, 20, 30):
+        clock.pass_by(seconds)
+        at.append(list(keys.healthy()))
+    assert at == [[two], [one, two], [one, two, three]]
+
+
 def test_rests_that_are_over_are_forgotten(clock: Clock) -> None:
     key = a_key("ONE")
     keys = Credentials([key], clock)
@@ -193,6 +206,29 @@ def test_uncertain_rejections_in_a_row_count_as_a_certain_one(clock: Clock) -> N
     assert told == [False] * (STRIKES - 1) + [True]
     assert keys.choose(1) is None
     assert keys.retry_in() == REJECTED
+
+
+def test_a_certain_rejection_settles_the_uncertain_ones(clock: Clock) -> None:
+    key = a_key("ONE")
+    keys = Credentials([key], clock)
+    for _ in range(STRIKES - 1):
+        keys.reject(key, is_certain=False)
+    keys.reject(key)
+    assert not keys.reject(key, is_certain=False)
+
+
+def test_keys_are_all_rejected_only_when_no_limit_is_to_blame_for_one(clock: Clock) -> None:
+    one, two = a_key("ONE"), a_key("TWO")
+    keys = Credentials([one, two], clock)
+    keys.reject(one)
+    keys.cool(one, 60, "large")
+    assert not keys.are_rejected()
+    keys.cool(two, 600, "large")
+    assert not keys.are_rejected()
+    keys.reject(two)
+    assert keys.are_rejected()
+    clock.pass_by(REJECTED)
+    assert not keys.are_rejected()
 
 
 def test_a_provider_that_wants_no_key_has_one_without_headers(clock: Clock) -> None:

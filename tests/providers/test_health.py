@@ -1,5 +1,6 @@
 """How a provider is, told from the machines that guard it."""
 
+import asyncio
 from dataclasses import dataclass, field
 
 import msgspec
@@ -130,3 +131,11 @@ async def test_slots_in_use_are_counted(provider: Guarded) -> None:
     async with provider.slots.slot(wait=1), provider.slots.slot(wait=1):
         assert (provider.health().running, provider.health().queued) == (2, 0)
         assert provider.health().status == "ok"
+
+
+async def test_requests_that_wait_for_their_turn_degrade_it(provider: Guarded) -> None:
+    async with asyncio.TaskGroup() as tasks, provider.slots.slot(wait=1), provider.slots.slot(wait=1):
+        tasks.create_task(provider.slots.wait_for_slot(30))
+        await asyncio.sleep(0)
+        health = provider.health()
+    assert (health.status, health.running, health.queued) == ("degraded", 2, 1)

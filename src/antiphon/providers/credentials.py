@@ -113,6 +113,12 @@ class Credentials:
         self._end_rests()
         return list(self._rests.values())
 
+    def are_rejected(self) -> bool:
+        """Say whether every key rests because it isn't accepted, so that waiting for a limit would be in vain."""
+        self._end_rests()
+        rests = (self._rests.get((each, "")) for each in self._all)
+        return all(rest is not None and rest.reason == "rejected" for rest in rests)
+
     def retry_in(self, model: str = "") -> float:
         """Return the seconds until the first key may be used, 0 when one may be now."""
         return max(min((self._until(each, model) for each in self._all), default=0.0) - self._clock(), 0.0)
