@@ -10,6 +10,7 @@ import pytest
 from antiphon import config
 from antiphon.config import Flags, Secret, Settings, SettingsError, load
 from antiphon.providers import profiles
+from antiphon.providers.catalog import profile_for
 from antiphon.types import limits
 
 HOME = {"HOME": "/home/ada"}
@@ -89,7 +90,7 @@ def test_every_part_of_the_file_is_read(tmp_path: Path) -> None:
 
 def test_a_profile_in_the_file_changes_only_the_fields_it_names(tmp_path: Path) -> None:
     found = settings(tmp_path, LOCAL + "profile = {tools = false, hints = ['user']}")
-    changed = found.providers["local"].profile_over(profiles.RESPONSES)
+    changed = profile_for(profiles.RESPONSES, "any", given=found.providers["local"].profile)
     assert changed == msgspec.structs.replace(profiles.RESPONSES, tools=False, hints=frozenset({"user"}))
 
 
@@ -112,7 +113,7 @@ def test_every_fault_is_told_at_once_with_its_place(tmp_path: Path) -> None:
         "default_modle: no such setting; did you mean default_model?",
         'log_level: expected one of "debug", "info", "warning", "error", got "loud"',
         "server.port: expected a whole number <= 65535, got 99999",
-        'providers.local.format: expected one of "chat", "responses", got "soap"',
+        'providers.local.format: expected one of "chat", "responses", "anthropic", "gemini", got "soap"',
         'providers.local.timeout.idle: expected a number, got "x"',
         "providers.local.timeout.total: expected a number > 0.0, got 0",
         "providers.local.profile.tools: expected true or false, got 1",
@@ -123,9 +124,61 @@ def test_every_fault_is_told_at_once_with_its_place(tmp_path: Path) -> None:
     ]
 
 
+def test_the_catalog_fills_what_a_provider_leaves_out(tmp_path: Path) -> None:
+    text = "[providers.groq]\n[providers.mine]\nkind = 'anthropic'\napi_keys = ['env:A', 'env:B']"
+    found = settings(tmp_path, text, GROQ_API_KEY="g" * 30, A="a" * 30, B="b" * 30).providers
+    assert (found["groq"].format, found["groq"].key_source) == ("chat", "GROQ_API_KEY")
+    assert found["groq"].address.startswith("https://api.groq.com/")
+    assert (found["mine"].format, found["mine"].key_source) == ("anthropic", "A, B")
+    headers = [found["mine"].auth_headers(key) for key in found["mine"].keys]
+    assert [each["x-api-key"] for each in headers] == ["a" * 30, "b" * 30]
+    assert all(each["anthropic-version"] for each in headers)
+
+
+def test_a_provider_is_there_by_its_key_alone_unless_nothing_may_be_looked_for() -> None:
+    environ = {**HOME, "OPENAI_API_KEY": "o" * 30, "GEMINI_API_KEY": "g" * 30, "MISTRAL_API_KEY": ""}
+    found = load(Flags(), environ).providers
+    assert {name: provider.format for name, provider in found.items()} == {"openai": "responses", "gemini": "gemini"}
+    assert found["gemini"].auth_headers(found["gemini"].api_key) == {"x-goog-api-key": "g" * 30}
+    assert load(Flags(detect=False), environ).providers == {}
+
+
+def test_a_configured_provider_is_not_found_a_second_time(tmp_path: Path) -> None:
+    found = settings(tmp_path, "[providers.mine]\nkind = 'openai'", OPENAI_API_KEY="o" * 30).providers
+    assert list(found) == ["mine"]
+
+
+def test_an_alias_leads_to_names_in_order_or_to_shares(tmp_path: Path) -> None:
+    found = settings(
+        tmp_path,
+        LOCAL
+        + """
+        [models.fast]
+        targets = ["local/a", "local/b"]
+        [models.spread]
+        targets = [{model = "local/a", weight = 3}, {model = "local/b", weight = 1}]
+        """,
+    ).models
+    assert [(each.model, each.weight) for each in found["fast"].targets] == [("local/a", None), ("local/b", None)]
+    assert [(each.model, each.weight) for each in found["spread"].targets] == [("local/a", 3), ("local/b", 1)]
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
+        ("[models.'a/b']\ntargets = ['x/y']", "models.a/b: an alias has no slash"),
+        ("[models.a]\ntargets = []", "models.a.targets: is empty"),
+        ("[models.a]\ntargets = [{model = 'x/y', weight = 0}]", "models.a.targets"),
+        (
+            "[models.a]\ntargets = [{model = 'x/y', weight = 1}, 'x/z']",
+            "models.a.targets: either every target has a weight or none has",
+        ),
+        ("[models.a]", "models.a.targets: is missing"),
+        ("[providers.x]\nkind = 'grok'", "providers.x.kind: not in the catalog"),
+        ("[providers.azure]", "providers.azure.base_url: is missing; it looks like https://"),
+        ("[providers.x]\nbase_url = 'http://h/v1'", "providers.x.format: is missing; expected one of"),
+        ("allowed_networks = ['10.0.0.1/8']", "allowed_networks[0]: not a network: 10.0.0.1/8 has host bits set"),
+        (LOCAL + "concurrency = 0", "providers.local.concurrency: expected a whole number >= 1, got 0"),
         ("providers = 1", "providers: expected a table, got 1"),
         ("server = []", "server: expected a table, got a list"),
         ("[providers]\nlocal = 1", "providers.local: expected a table, got 1"),
@@ -134,7 +187,7 @@ def test_every_fault_is_told_at_once_with_its_place(tmp_path: Path) -> None:
         (LOCAL + "models = []", "providers.local.models: is empty"),
         (LOCAL + "models = ['']", "providers.local.models[0]: is empty"),
         (LOCAL + "timeout = {total = inf}", "providers.local.timeout.total: expected a number, got inf"),
-        (LOCAL + "xyz = 1", "providers.local.xyz: no such setting; known here: format, base_url, api_key"),
+        (LOCAL + "xyz = 1", "providers.local.xyz: no such setting; known here: kind, format, base_url, api_key"),
         (LOCAL + "headers = {authorization = 'x'}", "providers.local.headers.authorization: this header is made from"),
         (LOCAL + "headers = {'a b' = 'x'}", "providers.local.headers.a b: not a header's name"),
         (LOCAL + 'headers = {a = "x\\ny"}', "providers.local.headers.a: expected text of printable ASCII"),

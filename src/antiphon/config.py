@@ -7,12 +7,13 @@ written down: a key is `env:NAME` or `file:PATH`, and what was read from there s
 
 import difflib
 import hmac
+import ipaddress
 import math
 import re
 import tomllib
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeGuard
@@ -21,6 +22,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, Struct
 
+from antiphon.providers.catalog import AUTHS, Entry, Format, detected, entries
 from antiphon.types.limits import Limits, Timeout
 from antiphon.types.profiles import Profile
 
@@ -103,16 +105,22 @@ class Demo(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A server of models: `[providers.NAME]`."""
+    """A server of models: `[providers.NAME]`. What is absent comes from the catalog's entry, where there is one."""
 
-    format: Literal["chat", "responses"]
-    """The wire format it speaks: Chat Completions or Responses."""
+    kind: Filled | None = None
+    """The entry of the catalog that it is. Absent: the entry of this name, if there is one."""
 
-    base_url: str
-    """The address before `/chat/completions` or `/responses`, mostly ending in `/v1`."""
+    format: Format | None = None
+    """The wire format it speaks: Chat Completions, Responses, Messages or generateContent."""
+
+    base_url: str | None = None
+    """The address before `/chat/completions`, `/responses`, `/messages` or `/models`, mostly ending in `/v1`."""
 
     api_key: Secret | None = None
     """Where its key is: `env:NAME` or `file:PATH`. Absent for servers that want none."""
+
+    api_keys: Annotated[list[Secret], Meta(min_length=1)] | None = None
+    """Where its keys are, when there are several: conversations are spread over them."""
 
     models: Annotated[list[Filled], Meta(min_length=1)] | None = None
     """Names and patterns (`gpt-*`) of the models to take from it. Absent: all that it lists."""
@@ -120,20 +128,69 @@ class Provider(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     timeout: Timeout = Timeout()
     """How long it may take."""
 
+    concurrency: Annotated[int, Meta(ge=1)] | None = None
+    """Requests that it gets at a time. Absent: no limit."""
+
+    queue: Annotated[int, Meta(ge=0)] = 100
+    """Requests that may wait for their turn when `concurrency` is reached; more are refused."""
+
+    queue_wait: Annotated[float, Meta(gt=0)] = 30.0
+    """Seconds that a request may wait for its turn."""
+
     profile: dict[str, object] = {}
-    """What it can do and how it deviates: fields of a profile that replace those of its format."""
+    """What it can do and how it deviates: fields of a profile that replace those known of its models."""
 
     headers: dict[str, Secret] = {}
     """Extra headers of every request; a value may be `env:NAME` or `file:PATH`."""
 
     @property
-    def key_source(self) -> str | None:
-        """Where the key came from, to show."""
-        return self.api_key.source if self.api_key else None
+    def keys(self) -> Sequence[Secret]:
+        """Every key, none for servers that want none."""
+        return self.api_keys or ([self.api_key] if self.api_key else [])
 
-    def profile_over(self, base: Profile) -> Profile:
-        """Return `base` with this provider's own fields in place of its."""
-        return msgspec.structs.replace(base, **self.profile)
+    @property
+    def key_source(self) -> str | None:
+        """Where the keys came from, to show."""
+        return ", ".join(key.source for key in self.keys) or None
+
+    @property
+    def entry(self) -> Entry | None:
+        """What the catalog knows of it."""
+        return entries().get(self.kind) if self.kind else None
+
+    @property
+    def address(self) -> str:
+        """The address, which a provider that was read always has."""
+        return self.base_url or ""
+
+    @property
+    def wire(self) -> Format:
+        """The wire format, which a provider that was read always has."""
+        return self.format or "chat"
+
+    def auth_headers(self, key: Secret | None) -> dict[str, str]:
+        """Return what every request carries: our key there, what the catalog says, and the extra headers."""
+        source = self.entry or entries().get(self.wire)
+        auth = source.auth if source else AUTHS["bearer"]
+        extra = {name: value.reveal() for name, value in self.headers.items()}
+        return {**(source.headers if source else {}), **(auth.headers(key.reveal()) if key else {}), **extra}
+
+
+class Target(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One model that an alias leads to."""
+
+    model: Filled
+    """Its full name, `provider/model`."""
+
+    weight: Annotated[float, Meta(gt=0)] | None = None
+    """Its share of the requests. Absent for all: the first that can is asked, the others stand in for it."""
+
+
+class Alias(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A name of the operator's own for models: `[models.NAME]`."""
+
+    targets: Annotated[list[Target], Meta(min_length=1)]
+    """What it leads to: full names in order, or tables of `model` and `weight`."""
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -145,17 +202,29 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     unknown_parameters: Literal["reject", "ignore"] = "reject"
     """What to do with a request's parameters that this version doesn't know."""
 
+    strict_params: bool = False
+    """Whether what would be left out with a note is refused instead."""
+
     client_conversation_ids: bool = True
     """Whether a request may name a conversation that doesn't exist yet, which creates it."""
+
+    retries: Annotated[int, Meta(ge=0, le=10)] = 2
+    """How often a model is asked again when its provider failed and nothing of an answer has come."""
+
+    circuit_breaker: bool = True
+    """Whether a model that keeps failing isn't asked for a while, so that its stand-in is asked at once."""
 
     log_level: LogLevel = "info"
     """Log lines below this level are dropped. ANTIPHON_LOG_LEVEL."""
 
     detect: bool = True
-    """Whether to look for providers: OPENAI_API_KEY in the environment, Ollama on this machine."""
+    """Whether to look for providers: their keys in the environment, Ollama on this machine."""
 
     api_key: Secret | None = None
     """A key of the default tenant beside those in the database: `env:NAME` or `file:PATH`. ANTIPHON_API_KEY."""
+
+    sealing_keys: list[Secret] = []
+    """Keys that seal reasoning state, newest first; each is `id:base64` of 32 bytes, in `env:NAME` or `file:PATH`."""
 
     server: Server = Server()
     """Where the server listens and keeps its data."""
@@ -166,8 +235,14 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     demo: Demo = Demo()
     """The built-in demo models."""
 
+    allowed_networks: list[Filled] = []
+    """Networks inside, such as `10.1.0.0/16`, from which images and files that a request names may be fetched."""
+
     providers: dict[str, Provider] = {}
     """The servers of models, by the names they have here."""
+
+    models: dict[str, Alias] = {}
+    """Names of the operator's own for models."""
 
 
 class Flags(Struct, frozen=True, kw_only=True):
@@ -193,7 +268,7 @@ def load(flags: Flags, environ: Mapping[str, str]) -> Settings:
     settings = _overlay(reader, said, flags, environ)
     if reader.faults:
         raise SettingsError(reader.faults)
-    return _with_openai(settings, environ)
+    return _with_detected(settings, environ)
 
 
 def default_data(environ: Mapping[str, str]) -> Path:
@@ -249,12 +324,26 @@ def _with_server(settings: Settings, **changes: object) -> Settings:
     return msgspec.structs.replace(settings, server=msgspec.structs.replace(settings.server, **changes))
 
 
-def _with_openai(settings: Settings, environ: Mapping[str, str]) -> Settings:
-    key = environ.get("OPENAI_API_KEY")
-    if not key or not settings.detect or "openai" in settings.providers:
+def _with_detected(settings: Settings, environ: Mapping[str, str]) -> Settings:
+    """Add every provider of the catalog whose key is in the environment, unless it is configured."""
+    if not settings.detect:
         return settings
-    found = Provider(format="responses", base_url="https://api.openai.com/v1", api_key=Secret(key, "OPENAI_API_KEY"))
-    return msgspec.structs.replace(settings, providers={**settings.providers, "openai": found})
+    known = {provider.kind for provider in settings.providers.values()} | settings.providers.keys()
+    found = {
+        name: _from_entry(entries()[name], Provider(), environ)
+        for name, variable in detected(environ).items()
+        if name not in known and _KEY_TEXT.match(environ[variable])
+    }
+    return msgspec.structs.replace(settings, providers={**settings.providers, **found})
+
+
+def _from_entry(entry: Entry, given: Provider, environ: Mapping[str, str]) -> Provider:
+    """Return a provider with what the catalog knows in the place of what isn't given."""
+    variable = entry.key_variable(environ)
+    key = Secret(environ[variable], variable) if variable and not given.keys else given.api_key
+    return msgspec.structs.replace(
+        given, kind=entry.name, format=entry.format, base_url=given.base_url or entry.base_url, api_key=key
+    )
 
 
 class _Bad(Exception):
@@ -319,6 +408,16 @@ class _Reader:
         match (kind.__name__, name):
             case ("Settings", "providers"):
                 return self.each(value, place, self.provider)
+            case ("Settings", "models"):
+                return self.each(value, place, self.alias)
+            case ("Settings", "allowed_networks"):
+                return _networks(_plain(wanted, value))
+            case ("Alias", "targets"):
+                return self.targets(value)
+            case ("Provider", "api_keys"):
+                return self.secrets(_plain(Annotated[list[Any], Meta(min_length=1)], value))
+            case ("Settings", "sealing_keys"):
+                return self.secrets(_plain(list[Any], value))
             case ("Provider", "profile"):
                 return self.fields(Profile, value, place)
             case ("Provider", "headers"):
@@ -339,7 +438,42 @@ class _Reader:
             self.note(place, "this name belongs to the built-in demo models; choose another")
         elif not _PROVIDER_NAME.match(name):
             self.note(place, "a provider's name is a-z, 0-9, _, . and -, beginning with a letter or a digit")
-        return self.struct(Provider, value, place)
+        given: Provider | None = self.struct(Provider, value, place)
+        entry = self.entry(name, value, place) if _is_table(value) else None
+        return given and (_from_entry(entry, given, self.environ) if entry else given)
+
+    def entry(self, name: str, table: Mapping[str, Any], place: str) -> Entry | None:
+        """Return what the catalog knows of a provider, and note what is missing then."""
+        kind = table.get("kind")
+        entry = entries().get(kind if isinstance(kind, str) else name)
+        if isinstance(kind, str) and entry is None:
+            self.note(f"{place}.kind", f"not in the catalog{_did_you_mean(kind, list(entries()))}")
+            return None
+        if "api_key" in table and "api_keys" in table:
+            self.note(f"{place}.api_keys", "api_key is given too; one of them says it all")
+        if entry is not None and table.get("format", entry.format) != entry.format:
+            entry = None  # it is spoken to in another way than the catalog knows
+        if entry is None and "format" not in table:
+            self.note(f"{place}.format", f"is missing; expected {_wanted(Format)}, for the catalog has no '{name}'")
+        if "base_url" not in table and (entry is None or entry.base_url is None):
+            self.note(f"{place}.base_url", f"is missing; {f'it looks like {entry.form}' if entry else 'expected text'}")
+        return entry
+
+    def alias(self, name: str, value: object, place: str) -> Any:
+        if "/" in name:
+            self.note(place, "an alias has no slash: that is how a provider's models are named")
+        return self.struct(Alias, value, place)
+
+    def targets(self, value: object) -> list[Target]:
+        """Return an alias's targets, of which a plain name is one without a weight."""
+        listed = (
+            [{"model": each} if isinstance(each, str) else each for each in value] if isinstance(value, list) else value
+        )
+        found: list[Target] = _plain(Annotated[list[Target], Meta(min_length=1)], listed)
+        weighted = [target.weight is not None for target in found]
+        if any(weighted) and not all(weighted):
+            raise _Bad("either every target has a weight or none has")
+        return found
 
     def header(self, name: str, value: object, place: str) -> Secret:
         """Return a header's value. What stands there may be a secret, so no message shows it."""
@@ -360,6 +494,9 @@ class _Reader:
         if not fits.match(found):
             raise _Bad(f"what {match[0]} holds can't be sent in a header: it isn't one line of printable ASCII")
         return Secret(found, match[2])
+
+    def secrets(self, values: list[Any]) -> list[Secret]:
+        return [self.secret(each, _KEY_TEXT) for each in values]
 
     def variable(self, name: str) -> str:
         if not (found := self.environ.get(name)):
@@ -395,6 +532,15 @@ def _base_url(text: str) -> str:
     if "?" in text or "#" in text:
         raise _Bad("an address with a query or a fragment can't be extended; leave it out")
     return text.rstrip("/")
+
+
+def _networks(given: list[str]) -> list[str]:
+    for index, network in enumerate(given):
+        try:
+            ipaddress.ip_network(network)
+        except ValueError as exc:
+            raise _Bad(f"not a network: {exc}", f"[{index}]") from exc
+    return given
 
 
 def _own_key(key: Secret) -> Secret:

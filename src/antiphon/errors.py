@@ -160,6 +160,8 @@ class ProviderError(AntiphonError):
         super().__init__(message, code=code, param=param, retry_after=retry_after)
         self.provider = provider
         self.upstream_status = upstream_status
+        self.has_other_key = False
+        """Whether another key of the provider may do better, at once."""
 
 
 class ProviderRefused(ProviderError):

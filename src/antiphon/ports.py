@@ -41,6 +41,9 @@ class Parser(Protocol):
 class Codec(Protocol):
     """One upstream wire format. No IO, no clock, no ids of our own."""
 
+    models_path: str
+    """Where its servers list their models, all of them at once."""
+
     def encode(self, turn: Turn, profile: Profile) -> UpstreamRequest:
         """Return path and body. Raises BadRequest or Unsupported with the request's `param`."""
         ...
@@ -54,7 +57,7 @@ class Codec(Protocol):
         ...
 
     def listing(self, body: bytes) -> Sequence[ListedModel]:
-        """Return the models of the answer to `GET /models`. Raises ProviderBroke."""
+        """Return the models of the answer to `GET` of `models_path`. Raises ProviderBroke."""
         ...
 
 
@@ -64,10 +67,15 @@ class Codec(Protocol):
 class Model(Protocol):
     """A model at a provider, ready to be asked."""
 
-    name: str
-    """The provider's own name for it, as turns carry it."""
+    @property
+    def name(self) -> str:
+        """The provider's own name for it, as turns carry it."""
+        ...
 
-    profile: Profile
+    @property
+    def profile(self) -> Profile:
+        """What it can do."""
+        ...
 
     def stream(self, turn: Turn, notes: list[str]) -> AsyncGenerator[list[Chunk], None]:
         """Ask, and yield the chunks of each network read; the last one is `Stop`.

@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import fcntl
 import gc
+import secrets
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -16,23 +17,35 @@ from antiphon.api.app import App
 from antiphon.api.protocol import Protocol
 from antiphon.api.pulse import Pulse
 from antiphon.api.services import Services
+from antiphon.codecs.anthropic import ANTHROPIC
 from antiphon.codecs.chat import CHAT
+from antiphon.codecs.gemini import GEMINI
 from antiphon.codecs.responses import RESPONSES
 from antiphon.config import Provider as ProviderSettings
-from antiphon.config import Settings
+from antiphon.config import Secret, Settings
 from antiphon.engine.preparation import Preparation
 from antiphon.engine.runner import Runner
 from antiphon.minting import mint
 from antiphon.ports import Codec
-from antiphon.providers import profiles
+from antiphon.providers.breaker import Breaker, NeverOpens
+from antiphon.providers.budget import RetryBudget
+from antiphon.providers.catalog import BASES, Format
+from antiphon.providers.credentials import Credential, Credentials
 from antiphon.providers.demo import DemoModels
-from antiphon.providers.router import Provider, Router
+from antiphon.providers.egress import Egress
+from antiphon.providers.fetching import Fetcher
+from antiphon.providers.provider import Provider
+from antiphon.providers.routed import RoutedModel, Target
+from antiphon.providers.router import Router
+from antiphon.providers.slots import Slots
+from antiphon.providers.structured import structured
 from antiphon.providers.transport import Endpoint, Line, Transport
+from antiphon.providers.upstream import Means, UpstreamModel
 from antiphon.store.sqlite import SqliteStore, open_store
 from antiphon.telemetry import Level, log, set_level
 from antiphon.tenancy.keys import DEFAULT_TENANT, KeyRing, digest
+from antiphon.tenancy.sealing_keys import load_or_create
 from antiphon.types.limits import Timeout
-from antiphon.types.profiles import Profile
 
 OLLAMA = "http://127.0.0.1:11434/v1"
 RELEARN = 60.0
@@ -43,10 +56,7 @@ GRACE = 10
 DRAIN = GRACE - 2.0
 """Seconds that runs get to end by themselves when the server stops; the rest is for writing and telling their end."""
 
-_FORMATS: dict[str, tuple[Codec, Profile]] = {
-    "chat": (CHAT, profiles.CHAT),
-    "responses": (RESPONSES, profiles.RESPONSES),
-}
+_CODECS: Mapping[Format, Codec] = {"chat": CHAT, "responses": RESPONSES, "anthropic": ANTHROPIC, "gemini": GEMINI}
 
 
 class FolderInUse(Exception):
@@ -66,8 +76,19 @@ class Assembly:
         self.store = store
         self.transport = Transport()
         self.demo = DemoModels(seed=settings.demo.seed, delay=settings.demo.delay, enabled=settings.demo.enabled)
-        providers = [self._provider(name, each) for name, each in settings.providers.items()]
-        self.router = Router(providers, self.demo.find, self.demo.names)
+        self.fetcher = Fetcher(Egress(settings.allowed_networks))
+        sealing = [key.reveal() for key in settings.sealing_keys]
+        seals = load_or_create(settings.server.data, sealing, random=secrets.token_bytes, now=now)
+        self._means = Means(self.fetcher, seals, strict=settings.strict_params)
+        self._budget = RetryBudget(time.monotonic)
+        self.router = Router(
+            [self._provider(name, each) for name, each in settings.providers.items()],
+            {name: [(each.model, each.weight) for each in alias.targets] for name, alias in settings.models.items()},
+            demo=self.demo.find,
+            demo_names=self.demo.names,
+            target=self._target,
+            routed=self._routed,
+        )
         preparation = Preparation(
             self.router,
             store.responses,
@@ -94,13 +115,31 @@ class Assembly:
         self.app = App(services, self._lifespan)
 
     def _provider(self, name: str, given: ProviderSettings) -> Provider:
-        codec, base = _FORMATS[given.format]
-        headers = {header: value.reveal() for header, value in given.headers.items()}
-        if given.api_key is not None:
-            headers["Authorization"] = f"Bearer {given.api_key.reveal()}"
-        endpoint = Endpoint(base_url=given.base_url, headers=headers, timeout=given.timeout)
-        line = Line(self.transport, endpoint)
-        return Provider(name, codec, line, given.profile_over(base), given.models)
+        lines: dict[Credential, Line] = {}
+        keys: Sequence[Secret | None] = given.keys or [None]
+        for key in keys:
+            headers = given.auth_headers(key)
+            endpoint = Endpoint(base_url=given.address, headers=headers, timeout=given.timeout)
+            lines[Credential(key.source if key else "no key", headers)] = Line(self.transport, endpoint)
+        return Provider(
+            name,
+            _CODECS[given.wire],
+            Credentials(list(lines), time.monotonic),
+            lines,
+            Slots(given.concurrency, given.queue),
+            given.entry or BASES[given.wire],
+            given.profile,
+            given.models,
+            given.queue_wait,
+        )
+
+    def _target(self, provider: Provider, model: str) -> Target:
+        asked = structured(UpstreamModel(provider, model, self._means))
+        breaker = Breaker if self.settings.circuit_breaker else NeverOpens
+        return Target(f"{provider.name}/{model}", asked, breaker(time.monotonic), time.monotonic)
+
+    def _routed(self, targets: Sequence[Target], weights: Sequence[float] | None) -> RoutedModel:
+        return RoutedModel(targets, weights, budget=self._budget, retries=self.settings.retries)
 
     @asynccontextmanager
     async def _lifespan(self, app: App) -> AsyncGenerator[None]:
@@ -114,6 +153,7 @@ class Assembly:
             finally:
                 learner.cancel()
         await self.transport.close()
+        self.fetcher.close()
         self.store.close()
 
     async def _learn(self) -> None:
@@ -127,13 +167,13 @@ class Assembly:
     async def _detect_ollama(self) -> None:
         if "ollama" in self.settings.providers:
             return
+        found = ProviderSettings(kind="ollama", format="chat", base_url=OLLAMA)
         timeout = Timeout(connect=1.0, total=1.0)
         probe = Line(self.transport, Endpoint(base_url=OLLAMA, headers={}, timeout=timeout))
         with contextlib.suppress(Exception):
             status, _ = await probe.get("/models")
             if status == 200:
-                line = Line(self.transport, Endpoint(base_url=OLLAMA, headers={}, timeout=Timeout()))
-                self.router.add(Provider("ollama", CHAT, line, profiles.CHAT))
+                self.router.add(self._provider("ollama", found))
                 log("provider_detected", provider="ollama", address=OLLAMA)
 
 

@@ -268,7 +268,6 @@ BAD: list[tuple[Json, int, str | None, str]] = [
     ({"model": "nobody-has-this"}, 404, "model_not_found", "model"),
     ({"model": "small/m", "messages": [{"role": "user", "content": [{"type": "text", "text": "x"}, {"type": "file", "file": {"file_id": "file_1"}}]}]}, 400, "unsupported_parameter", "messages[0].content[1]"),
     ({"model": "small/m", "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://a.example/b.png"}}]}]}, 400, "unsupported_parameter", "messages[0].content[0]"),
-    ({"model": "small/m", "response_format": {"type": "json_object"}}, 400, "unsupported_parameter", "response_format"),
     ({"model": "small/m", "reasoning_effort": "high"}, 400, "unsupported_parameter", "reasoning_effort"),
     ({"model": "small/m", "logprobs": True}, 400, "unsupported_parameter", "logprobs"),
 ]  # fmt: skip
@@ -287,7 +286,7 @@ async def test_a_bad_request_is_refused_with_the_clients_own_path(
 async def modest_server(scripted: ScriptedUpstream) -> AsyncIterator[Any]:
     """A server with one more provider, which can do little."""
     settings = plain_settings(providers=providers(scripted.base_url))
-    little = {"images": False, "json_object": False, "effort": "none", "logprobs": False}
+    little = {"images": False, "effort": "none", "logprobs": False}
     small = msgspec.structs.replace(settings.providers["chat"], profile=little)
     async with running(plain_settings(providers={**settings.providers, "small": small})) as server:
         yield server

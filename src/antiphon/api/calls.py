@@ -81,6 +81,7 @@ class Call:
     """What a handler gets: the request, who makes it, and the services behind the API."""
 
     __slots__ = (
+        "answered_by",
         "headers",
         "id",
         "is_answered",
@@ -108,6 +109,7 @@ class Call:
         self.status = 0
         self.is_answered = False  # the last byte of the answer has been sent
         self.notes: list[str] = []
+        self.answered_by: Callable[[], str] | None = None  # the model that the request was led to, once it is known
 
     @property
     def authorization(self) -> str | None:
@@ -137,6 +139,8 @@ class Call:
         if self.notes:
             told = "; ".join(self.notes).encode("ascii", "replace").translate(_IN_HEADER)
             headers.append((b"antiphon-notes", told[:1024]))
+        if self.answered_by is not None and (model := self.answered_by()):
+            headers.append((b"antiphon-model", model.encode("ascii", "replace").translate(_IN_HEADER)[:512]))
         await self.send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def body(self, reader: BodyReader[T]) -> T:

@@ -27,6 +27,7 @@ async def answer(
     services = call.services
     with _blaming(reading):
         run = await services.runner.start(call.tenant, reading.request, call.notes)
+        call.answered_by = run.answered_by
         with WhileConnected(call) as client:
             run.task = client.task
             async with aclosing(services.runner.stream(run)) as events:

@@ -67,6 +67,7 @@ async def create(call: Call) -> Reply | None:
     services = call.services
     request = await call.body(_CREATE[services.tolerant])
     run = await services.runner.start(call.tenant, request, call.notes)
+    call.answered_by = run.answered_by
     if request.background:
         return await _create_in_background(call, run, streamed=bool(request.stream))
     with WhileConnected(call) as client:

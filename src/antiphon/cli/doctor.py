@@ -220,19 +220,17 @@ def _free(host: str, port: int) -> Check:
 def _provider(name: str, provider: Provider) -> Check:
     """Ask a provider for its models, within two seconds."""
     title = f"provider {name}"
-    parts = urlsplit(provider.base_url)
+    parts = urlsplit(provider.address)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     connection = kind(parts.hostname or "", parts.port, timeout=PROVIDER_LIMIT)
-    headers = {header: value.reveal() for header, value in provider.headers.items()}
-    if provider.api_key is not None:
-        headers["Authorization"] = f"Bearer {provider.api_key.reveal()}"
+    headers = provider.auth_headers(provider.keys[0] if provider.keys else None)
     try:
         connection.request("GET", f"{parts.path}/models", headers=headers)
         answer = connection.getresponse()
         body = answer.read()
     except (OSError, http.client.HTTPException) as exc:
         why = getattr(exc, "strerror", None) or str(exc) or type(exc).__name__
-        return Check(title, "fail", f"{provider.base_url}: {why}", f"is it running? Mend providers.{name}.base_url")
+        return Check(title, "fail", f"{provider.address}: {why}", f"is it running? Mend providers.{name}.base_url")
     finally:
         connection.close()
     return _judged(name, provider, answer.status, body, answer.headers.get("Date"))

@@ -43,6 +43,9 @@ _UNEXPLAINED = ResponseError(code="server_error", message="The model failed with
 NOTES_KEY = "antiphon-notes"
 """The metadata key that tells what was left out, changed or estimated; present only when something was."""
 
+MODEL_KEY = "antiphon-model"
+"""The metadata key that tells which model answered; present only when the request named an alias."""
+
 
 class Emitter:
     """The draft of one response and the events that tell its story."""
@@ -59,6 +62,8 @@ class Emitter:
         self.response = response
         self.stored: list[tuple[str, Raw]] = []
         self.stop: chunks.Stop | None = None
+        self.answered_by = ""
+        """The full name of the model that the request was led to, where that was told."""
         self._notes = notes
         self._show_state = show_state
         self._call_ids = set(taken_call_ids)
@@ -184,10 +189,12 @@ class Emitter:
         )
 
     def _noted(self, response: Response) -> Response:
-        if not self._notes:
-            return response
-        text = "; ".join(self._notes)[:512]
-        return _replace(response, metadata={**response.metadata, NOTES_KEY: text})
+        told: dict[str, str] = {}
+        if self._notes:
+            told[NOTES_KEY] = "; ".join(self._notes)[:512]
+        if self.answered_by and response.model not in {self.answered_by, self.answered_by.partition("/")[2]}:
+            told[MODEL_KEY] = self.answered_by[:512]
+        return _replace(response, metadata={**response.metadata, **told}) if told else response
 
     def _number(self) -> int:
         number = self._next
@@ -196,8 +203,10 @@ class Emitter:
 
     # -- chunks -----------------------------------------------------------------------------------------------
 
-    def _take(self, chunk: Chunk, out: list[Event]) -> None:  # noqa: C901 # a case for each kind of chunk
+    def _take(self, chunk: Chunk, out: list[Event]) -> None:  # noqa: C901, PLR0912 # a case for each kind of chunk
         match chunk:
+            case chunks.Answered(model):
+                self.answered_by = model
             case chunks.Text():
                 self._text(chunk, out)
             case chunks.Thought(text):

@@ -51,6 +51,10 @@ class Run:
         request = self.prepared.request
         return self.draft.has_started and bool(request.stream or request.background)
 
+    def answered_by(self) -> str:
+        """Return the full name of the model that was asked, "" while nobody has answered."""
+        return self.draft.answered_by
+
     @property
     def notes(self) -> list[str]:
         """What was left out, changed or estimated."""

@@ -134,3 +134,13 @@ class Breaker:
         self._cooldown = FIRST
         self._successes.clear()
         self._failures.clear()
+
+
+class NeverOpens(Breaker):
+    """A breaker for operators who want none: every call may go, whatever became of the others."""
+
+    __slots__ = ()
+
+    def failed(self, retry_after: float | None = None) -> bool:
+        """The provider failed, and is asked again all the same."""
+        return False

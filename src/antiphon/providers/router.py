@@ -1,79 +1,49 @@
 """From the name in a request to a model.
 
-A request names `provider/model`, or the model alone where one provider serves it. A provider serves the names
-and patterns of its settings; without any, the names that its own `/models` lists, and, under its full name,
-whatever else it may know: a name that we can't check is the provider's to refuse.
+A request names an alias of the operator's, `provider/model`, or the model alone where one provider serves it. A
+provider serves the names and patterns of its settings; without any, the names that its own list has, and, under its
+full name, whatever else it may know: a name that we can't check is the provider's to refuse.
 """
 
-import fnmatch
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 
-from antiphon.errors import BadRequest, ProviderError
-from antiphon.ports import Codec, Model
-from antiphon.providers.transport import Line
-from antiphon.providers.upstream import UpstreamModel
-from antiphon.telemetry import Level, log
-from antiphon.types.models import ModelCard
+from antiphon.errors import BadRequest
+from antiphon.ports import Model
+from antiphon.providers.provider import Provider
+from antiphon.providers.routed import RoutedModel, Target
+from antiphon.types.models import Modality, ModelCard
 from antiphon.types.profiles import Profile
 
 MAX_CACHED = 10_000
 """Names that are remembered with their model; a client can't grow the table beyond that."""
 
-
-@dataclass
-class Provider:
-    """A provider as the router sees it. `patterns` None means that it is asked for its models."""
-
-    name: str
-    codec: Codec
-    line: Line
-    profile: Profile
-    patterns: Sequence[str] | None = None
-    listed: Sequence[str] = field(default_factory=tuple)
-
-    def serves(self, model: str) -> bool:
-        """Say whether the model is known to be this provider's."""
-        names = self.patterns if self.patterns is not None else self.listed
-        return any(fnmatch.fnmatchcase(model, name) for name in names)
-
-    def may_serve(self, model: str) -> bool:
-        """Say whether the model may be asked of it by its full name."""
-        return bool(model) and (self.patterns is None or self.serves(model))
-
-    def names(self) -> list[str]:
-        """Return the models known by name: no patterns."""
-        known = self.patterns if self.patterns is not None else self.listed
-        exact = [name for name in known if not any(sign in name for sign in "*?[")]
-        return exact + [name for name in self.listed if name not in exact and self.serves(name)]
-
-    async def learn(self) -> None:
-        """Ask the provider for its models; a failure leaves what was known."""
-        try:
-            status, body = await self.line.get("/models")
-            if status == 200:
-                self.listed = tuple(model.id for model in self.codec.listing(body))
-                return
-            cause = f"status {status}"
-        except ProviderError as error:
-            cause = str(error)
-        log("models_unknown", Level.WARNING, provider=self.name, cause=cause)
-
-    def model(self, name: str) -> Model:
-        """Return one of its models."""
-        return UpstreamModel(self.name, name, self.codec, self.line, self.profile)
+Share = tuple[str, float | None]
+"""A target of an alias: its full name, and its weight where targets have one."""
 
 
 class Router:
-    """All models: the built-in demo models, and those of the providers."""
+    """All models: the operator's aliases, the built-in demo models, and those of the providers."""
 
     def __init__(
-        self, providers: Sequence[Provider], demo: Callable[[str], Model | None], demo_names: Sequence[str]
+        self,
+        providers: Sequence[Provider],
+        aliases: Mapping[str, Sequence[Share]],
+        *,
+        demo: Callable[[str], Model | None],
+        demo_names: Sequence[str],
+        target: Callable[[Provider, str], Target],
+        routed: Callable[[Sequence[Target], Sequence[float] | None], RoutedModel],
     ) -> None:
+        """`target` makes the way to a model of a provider, `routed` a model of one or several of them."""
         self.providers = list(providers)
+        self._aliases = aliases
         self._demo = demo
         self._demo_names = demo_names
+        self._make_target = target
+        self._make_routed = routed
+        self._targets: dict[tuple[str, str], Target] = {}
         self._found: dict[str, Model] = {}
+        self._cards: list[ModelCard] | None = None
 
     def find(self, name: str) -> Model:
         """Return the model that a request names. Raises BadRequest."""
@@ -85,36 +55,71 @@ class Router:
         return model
 
     def cards(self) -> list[ModelCard]:
-        """Return every model known by name, as a request may name it."""
-        demos = [ModelCard(id=name, owned_by="demo") for name in self._demo_names]
-        return demos + [
-            ModelCard(id=f"{provider.name}/{name}", owned_by=provider.name)
-            for provider in self.providers
-            for name in provider.names()
-        ]
+        """Return every model known by name, as a request may name it: aliases first."""
+        if self._cards is None:
+            self._cards = [
+                *(self._alias_card(name, shares) for name, shares in self._aliases.items()),
+                *(ModelCard(id=name, object="model", created=0, owned_by="demo") for name in self._demo_names),
+                *(
+                    _card(f"{provider.name}/{name}", provider.name, provider.profile(name))
+                    for provider in self.providers
+                    for name in provider.names()
+                ),
+            ]
+        return self._cards
 
     def add(self, provider: Provider) -> None:
         """Serve a provider that was found while running."""
         self.providers.append(provider)
+        self._forget()
 
     async def learn(self) -> None:
-        """Ask every provider whose models the settings don't name."""
-        for provider in self.providers:
-            if provider.patterns is None:
-                await provider.learn()
+        """Ask every provider for its models and what it tells of them."""
+        news = [await provider.learn() for provider in self.providers]
+        if any(news):
+            self._forget()
+
+    def _forget(self) -> None:
         self._found.clear()
+        self._targets.clear()
+        self._cards = None
 
     def _search(self, name: str) -> Model:
+        if (shares := self._aliases.get(name)) is not None:
+            weights = [weight for _, weight in shares if weight is not None]
+            return self._make_routed([self._target(*self._named(full)) for full, _ in shares], weights or None)
         if demo := self._demo(name.removeprefix("demo/")):
             return demo
+        return self._make_routed([self._target(*self._named(name))], None)
+
+    def _named(self, name: str) -> tuple[Provider, str]:
+        """Return the provider of a model and its name there. Raises BadRequest."""
         first, slash, rest = name.partition("/")
         for provider in self.providers:
             if slash and provider.name == first and provider.may_serve(rest):
-                return provider.model(rest)
+                return provider, rest
         serving = [provider for provider in self.providers if provider.serves(name)]
         if len(serving) == 1:
-            return serving[0].model(name)
+            return serving[0], name
         raise self._unknown(name, serving)
+
+    def _target(self, provider: Provider, model: str) -> Target:
+        """Return the way to a model, the same for every name that leads to it: it remembers how it fares."""
+        key = (provider.name, model)
+        target = self._targets.get(key)
+        if target is None:
+            target = self._make_target(provider, model)
+            if len(self._targets) < MAX_CACHED:
+                self._targets[key] = target
+        return target
+
+    def _alias_card(self, name: str, shares: Sequence[Share]) -> ModelCard:
+        targets = [full for full, _ in shares]
+        try:
+            provider, model = self._named(targets[0])
+        except BadRequest:  # a provider that has yet to be found
+            return ModelCard(id=name, object="model", created=0, owned_by="alias", targets=targets)
+        return _card(name, "alias", provider.profile(model), targets=targets)
 
     def _unknown(self, name: str, serving: Sequence[Provider]) -> BadRequest:
         if serving:
@@ -123,3 +128,26 @@ class Router:
         else:
             text = f"The model '{name}' does not exist or you do not have access to it."
         return BadRequest(text, code="model_not_found", param="model")
+
+
+def _card(name: str, owner: str, profile: Profile, targets: Sequence[str] | None = None) -> ModelCard:
+    """Return what is known of a model, for those who choose one."""
+    takes: dict[Modality, bool] = {
+        "text": True,
+        "image": profile.images,
+        "file": profile.files,
+        "audio": profile.audio,
+    }
+    return ModelCard(
+        id=name,
+        object="model",
+        created=0,
+        owned_by=owner,
+        targets=targets,
+        context_window=profile.context_window,
+        max_output_tokens=profile.output_limit,
+        input_modalities=[kind for kind, is_taken in takes.items() if is_taken],
+        tools=profile.tools,
+        structured_output="native" if profile.json_schema else "emulated",
+        reasoning_efforts=sorted(profile.efforts) if profile.efforts is not None else None,
+    )

@@ -15,13 +15,14 @@ from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import uvicorn
 
 from antiphon.api.protocol import Protocol
 from antiphon.config import Demo, Provider, Secret, Server, Settings
+from antiphon.providers.catalog import Format
 from antiphon.tenancy.keys import digest, new_key, row
 from antiphon.wiring import Assembly, DrainingServer, assemble
 
@@ -61,13 +62,14 @@ class Running:
 
 
 def plain_settings(**changes: Any) -> Settings:
-    """Return settings for tests: nothing detected, demo models without delay, one static key."""
-    plain = Settings(detect=False, demo=Demo(delay=0), api_key=Secret(API_KEY, "ANTIPHON_API_KEY"))
+    """Return settings for tests: nothing detected or tried again, demo models without delay, one static key."""
+    key = Secret(API_KEY, "ANTIPHON_API_KEY")
+    plain = Settings(detect=False, retries=0, circuit_breaker=False, demo=Demo(delay=0), api_key=key)
     return msgspec.structs.replace(plain, **changes)
 
 
 def provider(
-    format: Literal["chat", "responses"],  # noqa: A002 # the setting's own name
+    format: Format,  # noqa: A002 # the setting's own name
     base_url: str,
     *,
     models: Sequence[str] = ("*",),

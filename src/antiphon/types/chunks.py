@@ -16,6 +16,12 @@ from antiphon.types.responses import IncompleteReason, ResponseError, Usage
 Key = str | int
 
 
+class Answered(Struct, frozen=True, gc=False):
+    """Who speaks: the full name of the model that a request was led to. Said first, or not at all."""
+
+    model: str
+
+
 class Text(Struct, frozen=True, gc=False):
     """A piece of the answer's text."""
 
@@ -125,7 +131,8 @@ class Stop(Struct, frozen=True, gc=False):
 
 
 Chunk: TypeAlias = (
-    Text
+    Answered
+    | Text
     | Refused
     | Annotated
     | Thought

@@ -14,6 +14,8 @@ from antiphon.types.turns import Turn, UpstreamRequest
 class AnthropicCodec:
     """Messages."""
 
+    models_path = "/models?limit=1000"
+
     def encode(self, turn: Turn, profile: Profile) -> UpstreamRequest:
         return encode(turn, profile)
 

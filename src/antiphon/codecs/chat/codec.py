@@ -14,6 +14,8 @@ from antiphon.types.turns import Turn, UpstreamRequest
 class ChatCodec:
     """Chat Completions."""
 
+    models_path = "/models"
+
     def encode(self, turn: Turn, profile: Profile) -> UpstreamRequest:
         return encode(turn, profile)
 

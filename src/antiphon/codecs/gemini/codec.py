@@ -14,6 +14,8 @@ from antiphon.types.turns import Turn, UpstreamRequest
 class GeminiCodec:
     """Gemini's generateContent."""
 
+    models_path = "/models?pageSize=1000"
+
     def encode(self, turn: Turn, profile: Profile) -> UpstreamRequest:
         return encode(turn, profile)
 
