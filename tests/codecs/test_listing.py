@@ -20,11 +20,23 @@ def test_a_list_names_its_models_in_order(codec: Codec) -> None:
     assert codec.listing(json.dumps(body).encode()) == [ListedModel("b"), ListedModel("a")]
 
 
+@BOTH
+def test_a_list_may_be_the_whole_document(codec: Codec) -> None:
+    """As Together's is."""
+    assert codec.listing(b'[{"id": "b", "context_length": 8192}, {"id": "a"}]') == [
+        ListedModel("b", {"context_window": 8192}),
+        ListedModel("a"),
+    ]
+    assert codec.listing(b"[]") == []
+
+
 @pytest.mark.parametrize(
     ("field", "value", "learned"),
     [
         ("context_length", 8192, {"context_window": 8192}),
         ("max_model_len", 4096, {"context_window": 4096}),
+        ("max_context_length", 32768, {"context_window": 32768}),
+        ("context_window", 131072, {"context_window": 131072}),
         ("context_length", None, {}),
         ("context_length", "many", {}),
         ("max_model_len", 0, {}),
@@ -36,7 +48,7 @@ def test_a_context_window_is_learned_where_the_list_tells_one(field: str, value:
 
 @BOTH
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b"<html>", b'{"data": [1]}', b'{"data": [{"id": 1}]}', b"\xff", b"[" * 9999]
+    "body", [b"", b"[1]", b"null", b"<html>", b'{"data": [1]}', b'{"data": [{"id": 1}]}', b"[{}]", b"\xff", b"[" * 9999]
 )
 def test_what_is_no_list_is_a_broken_provider(codec: Codec, body: bytes) -> None:
     with pytest.raises(ProviderBroke):
