@@ -115,4 +115,4 @@ class Provider:
 def _conversation(turn: Turn) -> int:
     """Return a number that stays the same while a conversation grows: its first item does."""
     named = turn.request.prompt_cache_key
-    return zlib.crc32(named.encode() if named else bytes(turn.items[0].raw[:_BEGINNING]) if turn.items else b"")
+    return zlib.crc32(named.encode() if named else memoryview(turn.items[0].raw)[:_BEGINNING] if turn.items else b"")
