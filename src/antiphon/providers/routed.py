@@ -7,7 +7,7 @@ fill, so that an outage is never met with a multiple of the calls.
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 
 from antiphon.errors import BadRequest, ProviderBusy, ProviderError, ProviderRefused
@@ -20,6 +20,8 @@ from antiphon.telemetry import Level, log
 from antiphon.types.chunks import Answered, Chunk
 from antiphon.types.profiles import Profile
 from antiphon.types.turns import Turn
+
+Sleep = Callable[[float], Awaitable[None]]
 
 _NOT_AGAIN = frozenset({"insufficient_quota", "provider_unauthorized", "provider_queue_full", "provider_queue_timeout"})
 """Codes of failures that would be the same a moment later; another target may not have them."""
@@ -46,8 +48,11 @@ class Target:
         return self._limited_until > self._clock()
 
     def failed(self, error: ProviderError) -> None:
-        """Tell the breaker of a failure; a refusal says that the model is well, a limit says nothing of it."""
-        if error.upstream_status == 429:
+        """Tell the breaker of a failure; a refusal says that the model is well, a limit says nothing of it.
+
+        A limit of one key is none of the target while it has another one.
+        """
+        if error.upstream_status == 429 and not error.has_other_key:
             self._limited_until = self._clock() + (error.retry_after or LIMITED)
         if error.code in _NOT_ITS_HEALTH or error.upstream_status == 429:
             self.breaker.released()
@@ -69,17 +74,24 @@ class RoutedModel:
     """One or several targets under one name."""
 
     def __init__(
-        self, targets: Sequence[Target], weights: Sequence[float] | None, *, budget: RetryBudget, retries: int
+        self,
+        targets: Sequence[Target],
+        weights: Sequence[float] | None,
+        *,
+        budget: RetryBudget,
+        retries: int,
+        sleep: Sleep = asyncio.sleep,
     ) -> None:
         """Ask the first target that can answer or, with `weights`, each with that share of the requests.
 
-        A target is asked `retries` times more where that may help.
+        A target is asked `retries` times more where that may help; `sleep` waits for seconds.
         """
         self.name = targets[0].model.name
         self._targets = targets
         self._weights = weights
         self._budget = budget
         self._tries = retries + 1
+        self._sleep = sleep
 
     @property
     def profile(self) -> Profile:
@@ -89,7 +101,7 @@ class RoutedModel:
     async def stream(self, turn: Turn, notes: list[str]) -> AsyncGenerator[list[Chunk], None]:
         """Ask; see the port. Raises BadRequest too, for what can't be said to the first target."""
         self._budget.called()
-        route = _Route(self._in_order(), self._tries, self._budget)
+        route = _Route(self._in_order(), self._tries, self._budget, self._sleep)
         while True:
             target = await route.next()
             told: list[str] = []
@@ -113,7 +125,7 @@ class RoutedModel:
             except BaseException as error:
                 if not is_heard:
                     target.breaker.released()  # nobody knows how it would have gone
-                if not isinstance(error, BadRequest) or route.failure is None:
+                if is_heard or not isinstance(error, BadRequest) or route.failure is None:
                     raise
                 route.go_on()  # a stand-in that can't do this
 
@@ -128,11 +140,12 @@ class RoutedModel:
 class _Route:
     """The way of one request through the targets; `failure` is how the last one failed."""
 
-    def __init__(self, targets: Sequence[Target], tries: int, budget: RetryBudget) -> None:
+    def __init__(self, targets: Sequence[Target], tries: int, budget: RetryBudget, sleep: Sleep) -> None:
         self.failure: ProviderError | None = None
         self._targets = targets
         self._tries = tries
         self._budget = budget
+        self._sleep = sleep
         self._place = 0
         self._attempts = 0  # at the target of this place
         self._is_extra = False  # whether the next call is
@@ -159,15 +172,23 @@ class _Route:
                 self._is_extra = True
                 self._attempts += 1
                 return target
-            self.failure = self.failure or target.resting()
+            self._pass_over(target.resting())
             self.go_on()
         raise self.failure or self._targets[0].resting()
 
+    def _pass_over(self, resting: ProviderBusy) -> None:
+        """Remember why a target isn't asked, unless one failed; of several the one that may be asked first counts."""
+        is_sooner = self.failure is not None and (resting.retry_after or 0) < (self.failure.retry_after or 0)
+        if self.failure is None or (is_sooner and not self._is_extra):
+            self.failure = resting
+
     async def _mend(self, failure: ProviderError) -> None:
-        """Wait for the same target, or go on to the next. Raises what another target would refuse too."""
+        """Wait for the same target, or go on to the next. Raises what can't be mended, or not without extra calls."""
+        if self._budget.left() < 1:
+            raise failure
         wait = _wait(failure, self._attempts) if self._attempts < self._tries else None
         if wait is not None:
-            await asyncio.sleep(wait)
+            await self._sleep(wait)
         elif _may_fall_over(failure):
             self.go_on()
         else:
