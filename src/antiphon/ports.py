@@ -12,6 +12,7 @@ from msgspec import Struct
 from antiphon.errors import ProviderError
 from antiphon.types.chunks import Chunk
 from antiphon.types.conversations import Conversation
+from antiphon.types.health import ProviderHealth
 from antiphon.types.models import ListedModel, ModelCard
 from antiphon.types.profiles import Profile
 from antiphon.types.responses import Response, ResponseStatus
@@ -95,6 +96,10 @@ class Models(Protocol):
 
     def cards(self) -> Sequence[ModelCard]:
         """Return every model known by name, in a stable order."""
+        ...
+
+    def health(self) -> Sequence[ProviderHealth]:
+        """Return how each provider is now, without asking it."""
         ...
 
 

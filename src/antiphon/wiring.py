@@ -34,6 +34,7 @@ from antiphon.providers.credentials import Credential, Credentials
 from antiphon.providers.demo import DemoModels
 from antiphon.providers.egress import Egress
 from antiphon.providers.fetching import Fetcher
+from antiphon.providers.health import Record
 from antiphon.providers.provider import Provider
 from antiphon.providers.routed import RoutedModel, Target
 from antiphon.providers.router import Router
@@ -127,6 +128,7 @@ class Assembly:
             Credentials(list(lines), time.monotonic),
             lines,
             Slots(given.concurrency, given.queue),
+            Record(time.monotonic, now),
             given.entry or BASES[given.wire],
             given.profile,
             given.models,

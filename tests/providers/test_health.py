@@ -9,16 +9,9 @@ import pytest
 from antiphon.errors import ProviderBroke, ProviderBusy
 from antiphon.providers.breaker import FIRST, IN_A_ROW, Breaker
 from antiphon.providers.credentials import Credential, Credentials
-from antiphon.providers.health import (
-    WINDOW,
-    LastError,
-    OpenBreaker,
-    ProviderHealth,
-    Record,
-    RestingCredential,
-    health_of,
-)
+from antiphon.providers.health import WINDOW, Record, health_of
 from antiphon.providers.slots import Slots
+from antiphon.types.health import LastError, OpenBreaker, ProviderHealth, RestingCredential
 from tests.providers.clocks import Clock
 
 NOON = 1_795_262_400
@@ -45,7 +38,6 @@ class Guarded:
             slots=self.slots,
             credentials=self.credentials,
             breakers=self.breakers,
-            clock=self.clock,
         )
 
     def open(self, model: str) -> None:

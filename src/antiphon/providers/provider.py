@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 
 from antiphon.errors import ProviderBroke, ProviderBusy, ProviderError, ProviderRefused
 from antiphon.ports import Codec
+from antiphon.providers.breaker import Breaker
 from antiphon.providers.catalog import Entry, Fields, profile_for
 from antiphon.providers.credentials import Credential, Credentials
+from antiphon.providers.health import Record, health_of
 from antiphon.providers.slots import Slots
 from antiphon.providers.transport import Line
 from antiphon.telemetry import Level, log
+from antiphon.types.health import ProviderHealth
 from antiphon.types.profiles import Profile
 from antiphon.types.turns import Turn
 
@@ -33,6 +36,7 @@ class Provider:
     credentials: Credentials
     lines: Mapping[Credential, Line]
     slots: Slots
+    record: Record
     source: Entry | Profile
     """The catalog's entry, or the profile that its wire format begins with."""
     given: Fields = field(default_factory=dict)
@@ -75,10 +79,14 @@ class Provider:
         raise ProviderBusy(text, upstream_status=429, code="rate_limit_exceeded", retry_after=wait)
 
     def heard(self, credential: Credential, model: str, error: ProviderError | None) -> bool:
-        """Remember how a key fared, and say whether another one may do better.
+        """Remember how a call and its key fared, and say whether another key may do better.
 
         A key without others never rests: what it gets is for its provider to say.
         """
+        if error is None or isinstance(error, ProviderRefused):
+            self.record.succeeded()
+        else:
+            self.record.failed(error)
         if len(self.lines) == 1:
             return False
         match error:
@@ -93,6 +101,12 @@ class Provider:
             case _:
                 return False
         return bool(self.credentials.healthy(model))
+
+    def health(self, breakers: Mapping[str, Breaker]) -> ProviderHealth:
+        """Return how it is now; `breakers` by the name of their model."""
+        return health_of(
+            self.name, record=self.record, slots=self.slots, credentials=self.credentials, breakers=breakers
+        )
 
     # -- models -----------------------------------------------------------------------------------------------
 

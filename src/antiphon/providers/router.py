@@ -9,8 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from antiphon.errors import BadRequest
 from antiphon.ports import Model
+from antiphon.providers.breaker import Breaker
 from antiphon.providers.provider import Provider
 from antiphon.providers.routed import RoutedModel, Target
+from antiphon.types.health import ProviderHealth
 from antiphon.types.models import Modality, ModelCard
 from antiphon.types.profiles import Profile
 
@@ -67,6 +69,13 @@ class Router:
                 ),
             ]
         return self._cards
+
+    def health(self) -> list[ProviderHealth]:
+        """Return how each provider is now, without asking it."""
+        breakers: dict[str, dict[str, Breaker]] = {provider.name: {} for provider in self.providers}
+        for (name, model), target in self._targets.items():
+            breakers[name][model] = target.breaker
+        return [provider.health(breakers[provider.name]) for provider in self.providers]
 
     def add(self, provider: Provider) -> None:
         """Serve a provider that was found while running."""
