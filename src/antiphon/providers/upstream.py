@@ -56,12 +56,16 @@ class UpstreamModel:
                             raise self._codec.refusal(answer.status, body, answer.retry_after)
                         parser = self._codec.parser(sent, self.profile, streamed=answer.streamed)
                         is_over = False
+                        silent: list[Chunk] = []
                         while not is_over:
                             data = await answer.read()
                             said = parser.feed(data) if data else parser.close()
                             is_over = not data or (bool(said) and isinstance(said[-1], Stop))
-                            if said and not _only_usage(said, parser.failure):
-                                is_heard = True
+                            if said and not is_heard:
+                                said = silent + said
+                                is_heard = not all(type(chunk) is Used for chunk in said)
+                                silent = said
+                            if said and is_heard:
                                 yield sealing(said, seals, turn.tenant, self._bound_to)
                             if parser.failure is not None:
                                 raise parser.failure
@@ -104,11 +108,6 @@ def _refused(note: str) -> Unsupported:
     """Return a note as the error that it is where nothing may be left out; it begins with what it is about."""
     param = _PARAM.match(note)
     return Unsupported(f"{note} (strict_params is on).", param=param[0] if param else "model")
-
-
-def _only_usage(said: list[Chunk], failure: ProviderError | None) -> bool:
-    """Say whether a failed read told nothing that a client could see, so that it can be asked for again."""
-    return failure is not None and all(isinstance(chunk, Used) for chunk in said)
 
 
 def _log(error: ProviderError, model: str, key: str) -> None:
