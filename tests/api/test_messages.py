@@ -9,7 +9,7 @@ import anthropic
 import pytest
 import pytest_asyncio
 from anthropic import Anthropic, AsyncAnthropic
-from anthropic.types import Message, RawMessageStreamEvent
+from anthropic.types import Message, MessageTokensCount, RawMessageStreamEvent
 from pydantic import BaseModel, TypeAdapter
 
 from antiphon.testing.serving import API_KEY
@@ -460,3 +460,63 @@ async def test_a_client_that_leaves_stops_the_provider(api: Api, upstream: Scrip
 async def test_several_messages_are_blocks_of_one(api: Api, upstream: ScriptedUpstream) -> None:
     upstream.will(responses_whole(responses_message("A"), responses_message("B", "msg_up2")))
     assert [block["text"] for block in (await told(api, model=RESPONSES))["content"]] == ["A", "B"]
+
+
+# -- counting -------------------------------------------------------------------------------------------------
+
+
+async def test_input_is_counted_for_the_official_client(client: AsyncAnthropic) -> None:
+    short = await client.messages.count_tokens(model=CHAT, messages=HI)
+    long = await client.messages.count_tokens(
+        model=CHAT,
+        messages=[*HI, {"role": "assistant", "content": "Hello."}, {"role": "user", "content": "word " * 400}],
+        system="Be brief.",
+        tools=[WEATHER],
+        tool_choice={"type": "auto"},
+        thinking={"type": "enabled", "budget_tokens": 64_000},
+    )
+    assert 0 < short.input_tokens < 50
+    assert 500 < long.input_tokens < 800
+
+
+async def test_a_count_is_an_estimate_and_says_so(api: Api, upstream: ScriptedUpstream) -> None:
+    reply = await api.post("/messages/count_tokens", {"model": CHAT, "messages": HI})
+    TypeAdapter(MessageTokensCount).validate_json(reply.body, strict=True)
+    assert reply.json.keys() == {"input_tokens"}
+    assert reply.notes == "input_tokens is estimated from the length of the text"
+    assert upstream.received == []
+
+
+@pytest.mark.parametrize("part", [{"system": "x" * 400}, {"tools": [{**WEATHER, "description": "x" * 400}]}])
+async def test_everything_that_a_model_is_told_counts(api: Api, part: Json) -> None:
+    plain, more = [
+        (await api.post("/messages/count_tokens", {"model": CHAT, "messages": HI, **fields})).json["input_tokens"]
+        for fields in ({}, part)
+    ]
+    assert more - plain >= 100
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "kind", "word"),
+    [
+        ({"messages": ...}, 400, "invalid_request_error", "messages"),
+        ({"model": ...}, 400, "invalid_request_error", "model"),
+        ({"max_tokens": 5}, 400, "invalid_request_error", "max_tokens"),
+        ({"model": "nobodys"}, 404, "not_found_error", "nobodys"),
+        ({"mcp_servers": [{"url": "x"}]}, 400, "invalid_request_error", "mcp_servers"),
+        ({"messages": [{"role": "tool", "content": ""}]}, 400, "invalid_request_error", "messages[0]"),
+    ],
+)
+async def test_what_cannot_be_counted_is_refused_in_the_words_of_this_api(
+    *, api: Api, fields: Json, status: int, kind: str, word: str
+) -> None:
+    body = {"model": CHAT, "messages": HI, **fields}
+    reply = await api.post("/messages/count_tokens", {name: value for name, value in body.items() if value is not ...})
+    assert word in failed(reply, status, kind)
+
+
+async def test_counting_wants_a_key_in_either_header(api: Api) -> None:
+    body = {"model": CHAT, "messages": HI}
+    failed(await api.other("").post("/messages/count_tokens", body), 401, "authentication_error")
+    reply = await api.other("").request("POST", "/messages/count_tokens", headers={"x-api-key": API_KEY}, json=body)
+    assert reply.status == 200

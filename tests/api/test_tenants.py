@@ -86,8 +86,9 @@ PROBES: dict[tuple[str, str], list[Probe]] = {
         ("DELETE", "/v1/conversations/{conversation}/items/{item}", None),
         ("DELETE", "/v1/conversations/{myconversation}/items/{item}", None),
     ],
-    ("POST", "/v1/chat/completions"): [],  # these two have no state, and so no id of anything
+    ("POST", "/v1/chat/completions"): [],  # these three have no state, and so no id of anything
     ("POST", "/v1/messages"): [],
+    ("POST", "/v1/messages/count_tokens"): [],
     ("GET", "/v1/models"): [],
     ("GET", "/v1/models/{name:path}"): [],
 }

@@ -25,7 +25,7 @@ async def answer(
 ) -> Reply | None:
     """Answer with the response as `whole` makes it, or with its events as `tell` does."""
     services = call.services
-    with _blaming(reading):
+    with blaming(reading):
         run = await services.runner.start(call.tenant, reading.request, call.notes)
         call.answered_by = run.answered_by
         with WhileConnected(call) as client:
@@ -44,7 +44,7 @@ async def answer(
 
 
 @contextmanager
-def _blaming(reading: Reading) -> Generator[None]:
+def blaming(reading: Reading) -> Generator[None]:
     """Tell errors in the terms of the client's own request."""
     try:
         yield

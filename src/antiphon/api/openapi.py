@@ -11,7 +11,7 @@ from msgspec import Struct
 from antiphon.api.calls import Endpoint
 from antiphon.api.schemas import Schemas, first_paragraph
 from antiphon.dialects.chat import ChatRequest
-from antiphon.dialects.messages import MessagesRequest
+from antiphon.dialects.messages import CountMessages, MessagesRequest
 from antiphon.errors import (
     AntiphonError,
     BadRequest,
@@ -53,6 +53,7 @@ EXAMPLES: dict[type[Struct], JsonObject] = {
         "max_tokens": 1024,
         "messages": [{"role": "user", "content": "Say hello."}],
     },
+    CountMessages: {"model": "demo-chat", "messages": [{"role": "user", "content": "Say hello."}]},
     CreateConversation: {"items": [_MESSAGE], "metadata": {"topic": "greetings"}},
     UpdateConversation: {"metadata": {"topic": "greetings"}},
     AddItems: {"items": [_MESSAGE]},

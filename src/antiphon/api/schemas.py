@@ -12,7 +12,14 @@ from msgspec import Struct
 from msgspec import inspect as kinds
 
 from antiphon.dialects.chat.wire import ChatFunction, ChatMessage, ChatRequest, ChatTool
-from antiphon.dialects.messages.wire import MessagesRequest, MessagesTool, MessageTurn, ToolUseBlock, ToolUseOut
+from antiphon.dialects.messages.wire import (
+    CountMessages,
+    MessagesRequest,
+    MessagesTool,
+    MessageTurn,
+    ToolUseBlock,
+    ToolUseOut,
+)
 from antiphon.types.content import JsonObject, OutputText
 from antiphon.types.conversations import AddItems, CreateConversation, ItemList
 from antiphon.types.events import AnnotationAdded, Event, ItemAdded, ItemDone, Relayed
@@ -43,6 +50,8 @@ HOLDS: dict[tuple[type[Struct], str], object] = {
     (ChatFunction, "parameters"): JsonObject | None,
     (MessagesRequest, "messages"): MessageTurn,
     (MessagesRequest, "tools"): MessagesTool,
+    (CountMessages, "messages"): MessageTurn,
+    (CountMessages, "tools"): MessagesTool,
     (MessagesTool, "input_schema"): JsonObject,
     (ToolUseBlock, "input"): JsonObject,
     (ToolUseOut, "input"): JsonObject,

@@ -12,6 +12,7 @@ from antiphon.dialects.messages.wire import (
     AnyChoice,
     AssistantTurn,
     AutoChoice,
+    CountMessages,
     MessagesRequest,
     MessagesTool,
     MessageTurn,
@@ -60,6 +61,9 @@ _TOOL_HINTS = ("defer_loading", "eager_input_streaming", "input_examples")
 
 _BUDGETS: tuple[tuple[int, Effort], ...] = ((4_096, "low"), (16_384, "medium"))
 """Tokens of thinking to the effort that stands for them, ours to choose; more is `high`."""
+
+_ANY_LENGTH = 2**53
+"""The `max_tokens` of a request that has none."""
 
 _FAILED = "The tool failed."
 """The output of a tool that failed without a word."""
@@ -120,6 +124,11 @@ def read(body: MessagesRequest, notes: list[str]) -> Reading:
         service_tier=_TIERS.get(body.service_tier),
     )
     return reading
+
+
+def read_count(body: CountMessages) -> Reading:
+    """Return what is to be counted. Raises as `read` does; what that would leave out costs no tokens."""
+    return read(MessagesRequest(max_tokens=_ANY_LENGTH, **msgspec.structs.asdict(body)), [])
 
 
 def _refuse(body: MessagesRequest) -> None:

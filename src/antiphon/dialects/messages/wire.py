@@ -256,6 +256,23 @@ class MessagesRequest(Struct, kw_only=True, frozen=True, forbid_unknown_fields=T
     inference_geo: str | None = None
 
 
+class CountMessages(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """The body of `POST /v1/messages/count_tokens`: what would be sent to a model, and little of how."""
+
+    model: str
+    messages: Annotated[list[Raw], Meta(min_length=1)]
+    system: str | list[TextBlock] | None = None
+    tools: list[Raw] | None = None
+    tool_choice: MessagesToolChoice | None = None
+    thinking: Thinking | None = None
+    output_config: OutputConfig | None = None
+    cache_control: JsonObject | None = None
+    speed: Literal["standard", "fast"] | None = None
+    context_management: JsonObject | None = None
+    user_profile_id: str | None = None
+    mcp_servers: list[JsonObject] | None = None
+
+
 # -- answers out ----------------------------------------------------------------------------------------------
 
 
@@ -397,3 +414,9 @@ class Ping(Struct, kw_only=True, frozen=True, tag="ping"):
 
 
 MessagesEvent: TypeAlias = MessageStart | BlockStart | BlockDelta | BlockStop | MessageDelta | MessageStop | Ping
+
+
+class MessagesTokens(Struct, kw_only=True, frozen=True):
+    """How many tokens a message's input would have."""
+
+    input_tokens: int
