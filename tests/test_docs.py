@@ -29,7 +29,7 @@ from antiphon.api.app import ENDPOINTS
 from antiphon.cli import parser, serve
 from antiphon.dialects.chat import ChatRequest
 from antiphon.dialects.messages import MessagesRequest
-from antiphon.providers import deadlines, profiles
+from antiphon.providers import catalog, deadlines, profiles
 from antiphon.providers.demo import DemoModels
 from antiphon.testing.serving import running
 from antiphon.types import decoding
@@ -260,6 +260,8 @@ def defaults(kind: type[msgspec.Struct]) -> dict[str, str]:
         default = field.default
         if field.required:
             found[field.name] = "required"
+        elif field.default_factory is list:
+            found[field.name] = "`[]`"
         elif isinstance(default, msgspec.Struct) or field.default_factory is not msgspec.NODEFAULT:
             found[field.name] = ""
         else:
@@ -274,6 +276,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "`[demo]`": config.Demo,
     "`[providers.NAME]`": config.Provider,
     "`[providers.NAME.timeout]`": Timeout,
+    "`[models.NAME]`": config.Alias,
 }
 
 
@@ -286,7 +289,8 @@ def test_every_setting_of_a_section_is_described_with_its_default(heading: str) 
 def test_every_setting_at_the_top_of_the_file_is_described_or_has_a_section() -> None:
     described = {quoted(row[0])[0]: row[1] for row in table(CONFIGURATION, "At the top of the file").rows}
     expected = defaults(config.Settings)
-    assert {name for name, default in expected.items() if default == ""} == {"server", "limits", "demo", "providers"}
+    sections = {"server", "limits", "demo", "providers", "models"}
+    assert {name for name, default in expected.items() if default == ""} == sections
     assert described == {name: default for name, default in expected.items() if default != ""}
 
 
@@ -306,14 +310,27 @@ def test_every_flag_of_the_settings_is_described() -> None:
 def test_every_variable_of_the_environment_is_described_and_exists() -> None:
     ours = re.compile(r"\bANTIPHON_[A-Z]+(?:_[A-Z]+)*\b")
     described = {quoted(row[0])[0] for row in table(CONFIGURATION, "Environment").rows}
-    assert described >= set(ours.findall(SOURCE)) | {"OPENAI_API_KEY", "XDG_DATA_HOME"}
+    assert described >= set(ours.findall(SOURCE)) | {"XDG_DATA_HOME"}
     spoken_of = {name for page in PAGES for name in ours.findall(page.read_text(encoding="utf-8"))}
-    assert spoken_of | described <= set(ours.findall(SOURCE)) | {"OPENAI_API_KEY", "XDG_DATA_HOME", *by_environ()}
+    assert spoken_of | described <= set(ours.findall(SOURCE)) | {"XDG_DATA_HOME", *by_environ()}
 
 
 def by_environ() -> set[str]:
     """Other variables that the code reads, by name."""
     return set(re.findall(r"environ(?:\.get\(|\[)\"([A-Z_]+)\"", SOURCE))
+
+
+def test_every_provider_of_the_catalog_is_described_with_what_it_needs() -> None:
+    entries = catalog.entries()
+    alone = catalog.detected({name: "a-key" for entry in entries.values() for name in entry.keys})
+    described = {
+        quoted(name)[0]: (quoted(form), quoted(keys), quoted(address), is_enough)
+        for name, form, keys, address, is_enough in table(CONFIGURATION, "The catalog").rows
+    }
+    assert described == {
+        name: ([entry.format], list(entry.keys), [entry.base_url or entry.form], "yes" if name in alone else "no")
+        for name, entry in entries.items()
+    }
 
 
 # -- the command line -----------------------------------------------------------------------------------------
