@@ -158,6 +158,33 @@ def test_models_are_listed_with_their_provider(cli: Cli) -> None:
     assert cli("models", "--json").json == MODELS
 
 
+def test_models_are_shown_with_what_they_can_do(cli: Cli, fake: Fake) -> None:
+    large = {
+        "id": "local/large",
+        "object": "model",
+        "created": 0,
+        "owned_by": "local",
+        "context_window": 131_072,
+        "max_output_tokens": 8_192,
+        "input_modalities": ["text", "image"],
+        "tools": True,
+        "structured_output": "native",
+        "reasoning_efforts": ["high", "low"],
+    }
+    small = {**large, "id": "local/small", "tools": False, "structured_output": "emulated", "reasoning_efforts": None}
+    alias = {"id": "fast", "object": "model", "created": 0, "owned_by": "alias", "targets": ["local/small", "up/x"]}
+    listed = {"object": "list", "data": [alias, large, small]}
+    fake.answer("GET", "/v1/models", listed)
+    rows = [line.split() for line in cli("models", "--verbose").out.splitlines()]
+    assert rows == [
+        ["MODEL", "PROVIDER", "CONTEXT", "OUTPUT", "TAKES", "TOOLS", "STRUCTURED", "EFFORTS", "TARGETS"],
+        ["fast", "alias", "-", "-", "-", "-", "-", "-", "local/small,up/x"],
+        ["local/large", "local", "131,072", "8,192", "text,image", "yes", "native", "high,low", "-"],
+        ["local/small", "local", "131,072", "8,192", "text,image", "no", "emulated", "-", "-"],
+    ]
+    assert cli("models", "--verbose", "--json").json == listed
+
+
 def test_a_response_is_created_and_its_text_shown(cli: Cli, fake: Fake) -> None:
     fake.answer("POST", "/v1/responses", a_response())
     done = cli("responses", "create", "--instructions", "Be kind", "Hello")

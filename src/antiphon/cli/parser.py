@@ -154,9 +154,13 @@ def _keys(add: Callable[..., Parser]) -> None:
 
 def _use(add: Callable[..., Parser]) -> None:
     models = add(
-        "models", "List the models that can be named.", "models:models", ["antiphon models", "antiphon models --json"]
+        "models",
+        "List the models that can be named.",
+        "models:models",
+        ["antiphon models", "antiphon models --verbose", "antiphon models --json"],
     )
     _Flags(models).client()
+    models.add_argument("--verbose", action="store_true", help="show what each can do; --json always does")
     group = add(
         "responses",
         "Create, show and list responses.",
