@@ -403,7 +403,7 @@ class _Reader:
 
         return self.each(table, place, one)
 
-    def field(self, kind: type[Any], name: str, wanted: Any, value: object, place: str) -> Any:
+    def field(self, kind: type[Any], name: str, wanted: Any, value: object, place: str) -> Any:  # noqa: C901 # a table
         """Return one field's value; those that aren't plain have a reader of their own."""
         match (kind.__name__, name):
             case ("Settings", "providers"):

@@ -1,7 +1,8 @@
 """Logs: events with fields, one line each, once per fact, at the place that knows most.
 
 A line is JSON, unless stderr is a terminal. The id of the request being served is added by itself. No content
-of users' messages and no secret is ever a field. The lines of one turn of the event loop go out in one write.
+of users' messages and no secret is ever a field. Lines are written a moment later, many in one write; those of
+trouble are written at once.
 """
 
 import asyncio
@@ -32,6 +33,9 @@ _threshold = Level.INFO
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 _names = {level: level.name.lower() for level in Level}
 _for_people = sys.stderr is not None and sys.stderr.isatty()
+HOLD = 0.02
+"""Seconds that a line may wait for others to be written with."""
+
 _held: deque[bytes] = deque()
 _flusher: asyncio.AbstractEventLoop | None = None
 """The loop that has been asked to write what is held."""
@@ -52,7 +56,7 @@ def log(event: str, level: Level = Level.INFO, **fields: object) -> None:
         line["request_id"] = current
     line.update(fields)
     _held.append(_plain(line).encode() if _for_people else _encode(line) + b"\n")
-    if level >= Level.ERROR or not _flush_soon():
+    if level >= Level.WARNING or not _flush_soon():
         flush()
 
 
@@ -64,7 +68,7 @@ def _flush_soon() -> bool:
     except RuntimeError:
         return False
     if loop is not _flusher:
-        loop.call_soon(flush)
+        loop.call_later(HOLD, flush)
         _flusher = loop
     return True
 

@@ -13,6 +13,17 @@ from antiphon.providers.slots import Slots
 LONG = 30.0
 
 
+@asynccontextmanager
+async def slot(slots: Slots, wait: float) -> AsyncIterator[None]:
+    """Hold a slot as callers do."""
+    if not slots.try_take():
+        await slots.wait_for_slot(wait)
+    try:
+        yield
+    finally:
+        slots.give_back()
+
+
 async def turn_the_loop(times: int = 3) -> None:
     for _ in range(times):
         await asyncio.sleep(0)
@@ -23,7 +34,7 @@ async def waiting(slots: Slots, count: int, log: list[int]) -> AsyncIterator[lis
     """Tasks that wait in this order and write their number into `log` when they have a slot."""
 
     async def one(number: int) -> None:
-        async with slots.slot(wait=LONG):
+        async with slot(slots, wait=LONG):
             log.append(number)
             await asyncio.sleep(0)
 
@@ -36,7 +47,7 @@ async def waiting(slots: Slots, count: int, log: list[int]) -> AsyncIterator[lis
 async def test_without_a_limit_nobody_waits() -> None:
     slots = Slots(None, queue=0)
     for _ in range(1000):
-        await slots.slot(wait=0).__aenter__()
+        await slot(slots, wait=0).__aenter__()
     assert (slots.running, slots.queued) == (1000, 0)
 
 
@@ -44,7 +55,7 @@ async def test_a_slot_is_given_back_however_the_block_ends() -> None:
     slots = Slots(1, queue=0)
 
     async def fail() -> None:
-        async with slots.slot(wait=LONG):
+        async with slot(slots, wait=LONG):
             assert slots.running == 1
             raise KeyError
 
@@ -55,9 +66,9 @@ async def test_a_slot_is_given_back_however_the_block_ends() -> None:
 
 async def test_a_full_queue_is_told_at_once() -> None:
     slots = Slots(1, queue=2)
-    async with slots.slot(wait=LONG), waiting(slots, 2, []) as tasks:
+    async with slot(slots, wait=LONG), waiting(slots, 2, []) as tasks:
         with pytest.raises(ProviderBusy) as caught:
-            await slots.slot(wait=LONG).__aenter__()
+            await slot(slots, wait=LONG).__aenter__()
         assert (slots.running, slots.queued) == (1, 2)
         for task in tasks:
             task.cancel()
@@ -68,9 +79,9 @@ async def test_a_full_queue_is_told_at_once() -> None:
 
 async def test_a_wait_that_is_too_long_ends_and_leaves_the_queue() -> None:
     slots = Slots(1, queue=2)
-    async with slots.slot(wait=LONG):
+    async with slot(slots, wait=LONG):
         with pytest.raises(ProviderBusy) as caught:
-            await slots.slot(wait=0.001).__aenter__()
+            await slot(slots, wait=0.001).__aenter__()
         assert slots.queued == 0
     assert (caught.value.code, caught.value.http_status) == ("provider_queue_timeout", 503)
     assert caught.value.retry_after is not None
@@ -79,7 +90,7 @@ async def test_a_wait_that_is_too_long_ends_and_leaves_the_queue() -> None:
 
 async def test_who_waits_longest_is_first() -> None:
     slots, log = Slots(1, queue=10), list[int]()
-    held = slots.slot(wait=LONG)
+    held = slot(slots, wait=LONG)
     await held.__aenter__()
     async with waiting(slots, 10, log):
         await held.__aexit__(None, None, None)
@@ -89,18 +100,18 @@ async def test_who_waits_longest_is_first() -> None:
 
 async def test_a_newcomer_does_not_overtake_a_slot_on_its_way() -> None:
     slots, log = Slots(1, queue=10), list[int]()
-    held = slots.slot(wait=LONG)
+    held = slot(slots, wait=LONG)
     await held.__aenter__()
     async with waiting(slots, 1, log):
         await held.__aexit__(None, None, None)
-        async with slots.slot(wait=LONG):
+        async with slot(slots, wait=LONG):
             log.append(99)
     assert log == [0, 99]
 
 
 async def test_who_is_cancelled_while_waiting_leaves_the_queue() -> None:
     slots, log = Slots(1, queue=3), list[int]()
-    held = slots.slot(wait=LONG)
+    held = slot(slots, wait=LONG)
     await held.__aenter__()
     async with waiting(slots, 3, log) as tasks:
         tasks[1].cancel()
@@ -113,7 +124,7 @@ async def test_who_is_cancelled_while_waiting_leaves_the_queue() -> None:
 
 async def test_a_slot_for_who_is_cancelled_in_the_same_moment_goes_to_the_next() -> None:
     slots, log = Slots(1, queue=3), list[int]()
-    held = slots.slot(wait=LONG)
+    held = slot(slots, wait=LONG)
     await held.__aenter__()
     async with waiting(slots, 3, log) as tasks:
         await held.__aexit__(None, None, None)  # hands it over …
@@ -124,7 +135,7 @@ async def test_a_slot_for_who_is_cancelled_in_the_same_moment_goes_to_the_next()
 
 async def test_a_slot_is_not_lost_to_who_was_just_cancelled() -> None:
     slots, log = Slots(1, queue=3), list[int]()
-    held = slots.slot(wait=LONG)
+    held = slot(slots, wait=LONG)
     await held.__aenter__()
     async with waiting(slots, 3, log) as tasks:
         tasks[0].cancel()
@@ -140,7 +151,7 @@ async def test_no_wake_up_is_lost_among_many_that_come_leave_and_give_up(seed: i
 
     async def one() -> None:
         nonlocal most
-        async with slots.slot(wait=LONG if chance.random() < 0.9 else 0.0):
+        async with slot(slots, wait=LONG if chance.random() < 0.9 else 0.0):
             most = max(most, slots.running)
             for _ in range(chance.randrange(4)):
                 await asyncio.sleep(0)

@@ -53,10 +53,9 @@ def binding(provider: str, model: str, profile: Profile) -> str:
 
 def sealing(said: list[Chunk], seals: Seals, tenant: str, bound_to: str) -> list[Chunk]:
     """Return the chunks with every state sealed; the list itself when there is none in it."""
-    for chunk in said:
-        if type(chunk) in _CARRIERS:
-            return [_sealed(each, seals, tenant, bound_to) for each in said]
-    return said
+    if _CARRIERS.isdisjoint(map(type, said)):
+        return said
+    return [_sealed(chunk, seals, tenant, bound_to) for chunk in said]
 
 
 def _sealed(chunk: Chunk, seals: Seals, tenant: str, bound_to: str) -> Chunk:
@@ -78,6 +77,8 @@ def opened(turn: Turn, seals: Seals, bound_to: str, notes: list[str], *, passes_
     `passes_foreign` says that the upstream takes items that are only passed on, and state that a client got elsewhere:
     what nobody here sealed stays as it is. Other upstreams are never told such items, which their codecs note.
     """
+    if not any(item.view is None or type(item.view) is Reasoning for item in turn.items):
+        return turn
     items: list[Kept[Item]] | None = None
     lost = Counter[Unopened]()
     for index, item in enumerate(turn.items):

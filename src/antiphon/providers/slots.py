@@ -8,7 +8,6 @@ they say nothing of the provider's health: no breaker should hear of them.
 import asyncio
 import math
 from collections import deque
-from types import TracebackType
 
 from antiphon.errors import ProviderBusy
 
@@ -17,7 +16,10 @@ RETRY_AFTER = 1.0
 
 
 class Slots:
-    """The slots of one provider. `limit` None means any number; `queue` is how many may wait."""
+    """The slots of one provider. `limit` None means any number; `queue` is how many may wait.
+
+    A caller takes a free one (`try_take`) or waits for one, and gives it back however its work ends.
+    """
 
     __slots__ = ("_limit", "_queue", "_waiting", "running")
 
@@ -34,13 +36,6 @@ class Slots:
         """Requests that wait."""
         return len(self._waiting)
 
-    def slot(self, wait: float) -> "Slot":
-        """Return a slot to enter: `async with slots.slot(wait=30)`. Entering raises ProviderBusy.
-
-        It is waited for `wait` seconds at most, and given back when the block ends, however it ends.
-        """
-        return Slot(self, wait)
-
     def try_take(self) -> bool:
         """Take a slot if one is free; nobody can be waiting then."""
         if self.running < self._limit:
@@ -49,7 +44,7 @@ class Slots:
         return False
 
     async def wait_for_slot(self, seconds: float) -> None:
-        """Wait for one that is given back. Raises ProviderBusy."""
+        """Wait for one that is given back, `seconds` at most, and take it. Raises ProviderBusy."""
         if len(self._waiting) >= self._queue:
             text = f"The provider is working on {self.running} requests, and {self.queued} are waiting."
             raise ProviderBusy(text, code="provider_queue_full", retry_after=RETRY_AFTER)
@@ -87,22 +82,3 @@ class Slots:
             self._waiting.remove(turn)
         elif turn.done() and not turn.cancelled() and turn.result():
             self.give_back()  # it was handed over in the very moment of the cancellation
-
-
-class Slot:
-    """One slot, from entering to leaving."""
-
-    __slots__ = ("_slots", "_wait")
-
-    def __init__(self, slots: Slots, wait: float) -> None:
-        self._slots = slots
-        self._wait = wait
-
-    async def __aenter__(self) -> None:
-        if not self._slots.try_take():
-            await self._slots.wait_for_slot(self._wait)
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._slots.give_back()

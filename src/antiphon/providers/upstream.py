@@ -38,14 +38,19 @@ class UpstreamModel:
         self._provider = provider
         self._codec = provider.codec
         self._means = means
+        self._fetches = not (self.profile.image_urls and self.profile.file_urls)
         self._bound_to = binding(provider.name, name, self.profile)
 
     async def stream(self, turn: Turn, notes: list[str]) -> AsyncGenerator[list[Chunk], None]:
         """Ask the provider; see the port. Raises BadRequest too, for what can't be said to this model."""
         provider, seals = self._provider, self._means.seals
-        turn = await self._made_ready(turn, notes)
+        if self._fetches:
+            turn = await materialise(turn, self.profile, self._means.fetcher)
+        turn = self._made_ready(turn, notes)
         is_heard = False
-        async with provider.slots.slot(provider.queue_wait):
+        if not provider.slots.try_take():
+            await provider.slots.wait_for_slot(provider.queue_wait)
+        try:
             while True:
                 sent = self._encode(turn, notes)
                 key = provider.credential(turn, self.name)
@@ -78,13 +83,13 @@ class UpstreamModel:
                     _log(error, self.name, key.name)
                     if is_heard or not self._goes_without(error):
                         raise
+        finally:
+            provider.slots.give_back()
 
-    async def _made_ready(self, turn: Turn, notes: list[str]) -> Turn:
-        """Return the turn for this model: its name, what it can't fetch sent along, its own state opened."""
+    def _made_ready(self, turn: Turn, notes: list[str]) -> Turn:
+        """Return the turn for this model: under its own name, and with its own state opened."""
         if turn.model != self.name:
             turn = replace(turn, model=self.name)
-        if not (self.profile.image_urls and self.profile.file_urls):
-            turn = await materialise(turn, self.profile, self._means.fetcher)
         return opened(turn, self._means.seals, self._bound_to, notes, passes_foreign=self.profile.opaque_items)
 
     def _encode(self, turn: Turn, notes: list[str]) -> UpstreamRequest:
