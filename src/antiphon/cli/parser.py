@@ -157,7 +157,7 @@ def _use(add: Callable[..., Parser]) -> None:
         "models",
         "List the models that can be named.",
         "models:models",
-        ["antiphon models", "antiphon models --verbose", "antiphon models --json"],
+        ["antiphon models --verbose", "antiphon models --json"],
     )
     _Flags(models).client()
     models.add_argument("--verbose", action="store_true", help="show what each can do; --json always does")
