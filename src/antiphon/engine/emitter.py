@@ -123,8 +123,9 @@ class Emitter:
         else:
             out = self.begin() or self.start()
         for chunk in said:
-            if type(chunk) is chunks.Text and not self._over:  # nearly all of a stream
-                self._text(chunk, out)
+            part = self._open
+            if type(chunk) is chunks.Text and type(part) is OpenMessage and part.kind == "text":
+                self._more_text(chunk, part, out)  # nearly all of a stream
             elif not self._over:
                 self._take(chunk, out)
             elif isinstance(chunk, chunks.Used):
@@ -243,22 +244,24 @@ class Emitter:
     # -- messages ---------------------------------------------------------------------------------------------
 
     def _text(self, chunk: chunks.Text, out: list[Event]) -> None:
-        message, text = self._open, chunk.text
-        if type(message) is not OpenMessage or message.kind != "text":
-            if self._blank is not _NOTHING:
-                text = self._blank.text + text
-                chunk = chunks.Text(text, [*self._blank.logprobs, *chunk.logprobs])
-            if not text or text.isspace():
-                self._blank = chunk
-                return
-            message = self._open_part("text", out)
-        elif not text and not chunk.logprobs:
+        """Begin a part of text, as soon as there is more than white space to say."""
+        text = chunk.text
+        if self._blank is not _NOTHING:
+            text = self._blank.text + text
+            chunk = chunks.Text(text, [*self._blank.logprobs, *chunk.logprobs])
+        if not text or text.isspace():
+            self._blank = chunk
             return
-        message.pieces.append(text)
-        if chunk.logprobs:
-            message.logprobs.extend(chunk.logprobs)
-        out.append(events.TextDelta(self._next, message.id, message.index, len(message.parts), text, chunk.logprobs))
-        self._next += 1
+        self._more_text(chunk, self._open_part("text", out), out)
+
+    def _more_text(self, chunk: chunks.Text, message: OpenMessage, out: list[Event]) -> None:
+        text, logprobs = chunk.text, chunk.logprobs
+        if text or logprobs:
+            message.pieces.append(text)
+            if logprobs:
+                message.logprobs.extend(logprobs)
+            out.append(events.TextDelta(self._next, message.id, message.index, len(message.parts), text, logprobs))
+            self._next += 1
 
     def _refused(self, text: str, out: list[Event]) -> None:
         if not text:

@@ -38,7 +38,8 @@ class UpstreamModel:
         self._provider = provider
         self._codec = provider.codec
         self._means = means
-        self._fetches = not (self.profile.image_urls and self.profile.file_urls)
+        takes = self.profile
+        self._fetches = (takes.images and not takes.image_urls) or (takes.files and not takes.file_urls)
         self._bound_to = binding(provider.name, name, self.profile)
 
     async def stream(self, turn: Turn, notes: list[str]) -> AsyncGenerator[list[Chunk], None]:
