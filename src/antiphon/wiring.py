@@ -6,7 +6,7 @@ import fcntl
 import gc
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -17,19 +17,15 @@ from antiphon.api.app import App
 from antiphon.api.protocol import Protocol
 from antiphon.api.pulse import Pulse
 from antiphon.api.services import Services
-from antiphon.codecs.anthropic import ANTHROPIC
-from antiphon.codecs.chat import CHAT
-from antiphon.codecs.gemini import GEMINI
-from antiphon.codecs.responses import RESPONSES
+from antiphon.codecs.formats import CODECS
 from antiphon.config import Provider as ProviderSettings
 from antiphon.config import Secret, Settings
 from antiphon.engine.preparation import Preparation
 from antiphon.engine.runner import Runner
 from antiphon.minting import mint
-from antiphon.ports import Codec
 from antiphon.providers.breaker import Breaker, NeverOpens
 from antiphon.providers.budget import RetryBudget
-from antiphon.providers.catalog import BASES, Format
+from antiphon.providers.catalog import BASES
 from antiphon.providers.credentials import Credential, Credentials
 from antiphon.providers.demo import DemoModels
 from antiphon.providers.egress import Egress
@@ -56,8 +52,6 @@ GRACE = 10
 """Seconds that a server takes to stop at most: what supervisors commonly wait before they kill."""
 DRAIN = GRACE - 2.0
 """Seconds that runs get to end by themselves when the server stops; the rest is for writing and telling their end."""
-
-_CODECS: Mapping[Format, Codec] = {"chat": CHAT, "responses": RESPONSES, "anthropic": ANTHROPIC, "gemini": GEMINI}
 
 
 class FolderInUse(Exception):
@@ -124,7 +118,7 @@ class Assembly:
             lines[Credential(key.source if key else "no key", headers)] = Line(self.transport, endpoint)
         return Provider(
             name,
-            _CODECS[given.wire],
+            CODECS[given.wire],
             Credentials(list(lines), time.monotonic),
             lines,
             Slots(given.concurrency, given.queue),

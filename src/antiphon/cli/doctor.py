@@ -11,18 +11,16 @@ import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Literal
-from urllib.parse import urlsplit
 
-from msgspec import Struct
 from msgspec.structs import asdict
 
 from antiphon import __version__
+from antiphon.cli.checks import Check, Verdict
 from antiphon.cli.output import show, show_json, styled
+from antiphon.cli.provider_checks import check_provider
 from antiphon.cli.setup import settings_of
-from antiphon.config import Provider, Settings, SettingsError
+from antiphon.config import Settings, SettingsError
 from antiphon.errors import StoreUnavailable
 from antiphon.store.queries import load
 from antiphon.store.sqlite.database import Reader
@@ -30,25 +28,13 @@ from antiphon.store.sqlite.migrations import shipped
 from antiphon.telemetry import Level, set_level
 from antiphon.tenancy.sealing_keys import FILE, BadSealingKeys, from_file
 
-PROVIDER_LIMIT = 2.0
 OUR_LIMIT = 1.0
-MAX_SKEW = 60.0
-"""Seconds that a clock may be away from a provider's; certificates and expiring keys bear more."""
+"""Seconds that a server of ours may take to say that it lives."""
 
 BUILT = 1_767_225_600
 """The beginning of 2026: no clock that is right shows less."""
 
-Verdict = Literal["ok", "warn", "fail"]
 _WORSE: Sequence[Verdict] = ("ok", "warn", "fail")
-
-
-class Check(Struct, frozen=True):
-    """One thing that was looked at."""
-
-    name: str
-    verdict: Verdict
-    found: str
-    remedy: str = ""
 
 
 def doctor(options: argparse.Namespace) -> int:
@@ -89,8 +75,8 @@ def _checks(options: argparse.Namespace) -> Iterator[Check]:
     yield _port(settings)
     if not settings.providers:
         yield Check("providers", "warn", "none is set up", "set OPENAI_API_KEY, or name one in a settings file")
-    for name, provider in settings.providers.items():
-        yield _provider(name, provider)
+    for name in settings.providers:
+        yield from check_provider(name, settings, ask=options.ask)
 
 
 def _python() -> Check:
@@ -215,47 +201,3 @@ def _free(host: str, port: int) -> Check:
     except OSError as exc:
         return Check("port", "fail", f"{host}:{port}: {exc.strerror or exc}", "choose others with --host and --port")
     return Check("port", "ok", f"{host}:{port} is free")
-
-
-def _provider(name: str, provider: Provider) -> Check:
-    """Ask a provider for its models, within two seconds."""
-    title = f"provider {name}"
-    parts = urlsplit(provider.address)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=PROVIDER_LIMIT)
-    headers = provider.auth_headers(provider.keys[0] if provider.keys else None)
-    try:
-        connection.request("GET", f"{parts.path}/models", headers=headers)
-        answer = connection.getresponse()
-        body = answer.read()
-    except (OSError, http.client.HTTPException) as exc:
-        why = getattr(exc, "strerror", None) or str(exc) or type(exc).__name__
-        return Check(title, "fail", f"{provider.address}: {why}", f"is it running? Mend providers.{name}.base_url")
-    finally:
-        connection.close()
-    return _judged(name, provider, answer.status, body, answer.headers.get("Date"))
-
-
-def _judged(name: str, provider: Provider, status: int, body: bytes, date: str | None) -> Check:
-    title = f"provider {name}"
-    if status in {401, 403}:
-        source = provider.key_source or "no key"
-        return Check(title, "fail", f"refuses the key ({source})", f"look at providers.{name}.api_key")
-    try:
-        count = len(json.loads(body)["data"])
-    except (ValueError, KeyError, TypeError):
-        if provider.models:
-            return Check(title, "warn", f"answers with {status} and lists no models", "its models are named; ask one")
-        return Check(title, "fail", f"answers with {status} and lists no models", f"name them: providers.{name}.models")
-    skew = _skew(date)
-    if abs(skew) > MAX_SKEW:
-        return Check(title, "warn", f"{count} models; its clock is {skew:+.0f} s from ours", "set the clock")
-    return Check(title, "ok", f"{count} models")
-
-
-def _skew(date: str | None) -> float:
-    """Return how far another clock is ahead of ours, 0 when it isn't told."""
-    try:
-        return parsedate_to_datetime(date).timestamp() - time.time() if date else 0.0
-    except ValueError:
-        return 0.0

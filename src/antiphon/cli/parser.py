@@ -215,8 +215,9 @@ def _use(add: Callable[..., Parser]) -> None:
 
 def _doctor(add: Callable[..., Parser]) -> None:
     parser = add(
-        "doctor", "Look for what may be wrong.", "doctor:doctor", ["antiphon doctor", "antiphon doctor --json"]
+        "doctor", "Look for what may be wrong.", "doctor:doctor", ["antiphon doctor --ask", "antiphon doctor --json"]
     )
+    parser.add_argument("--ask", action="store_true", help="let one model of each provider answer, in a few tokens")
     flags = _Flags(parser)
     flags.settings()
     flags.listening()
