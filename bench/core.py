@@ -82,4 +82,4 @@ def measure(rounds: int) -> CoreFigure:
 
 
 if __name__ == "__main__":
-    sys.stdout.buffer.write(msgspec.json.encode(measure(int(sys.argv[1]))) + b"\n")
+    sys.stdout.buffer.write(msgspec.json.encode({"core": measure(int(sys.argv[1]))}) + b"\n")

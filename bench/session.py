@@ -17,11 +17,13 @@ from bench import servers
 from bench.clients import Job
 from bench.load import Found, Hold, InTurn, Order, Together
 from bench.process import Server, memory_kb
-from bench.rows import Side
+from bench.rows import CODECS, Side
 
 HELD = {"held-500": 500, "held-2000": 2_000}
 BURST_MORE = 400  # deltas by which "stream-420" is longer than "stream"
-CORE_ROUNDS = 20
+ALONE_ROUNDS = 20
+ALONE = {"core": ("core",), "router": ("router",), "codecs": CODECS}
+"""Programs that need no server, and the rows that they measure."""
 
 T = TypeVar("T")
 
@@ -130,8 +132,9 @@ class Session:
                     pass  # its modules are compiled now; the starts that count find them so
             self.measure_cpu(upstream, logs)
             self.measure_fresh(upstream, logs)
-        if "core" in self.rows:
-            self.measure_core()
+        for program, rows in ALONE.items():
+            if self.rows.intersection(rows):
+                self.measure_alone(program, rows)
         return self.samples
 
     def measure_cpu(self, upstream: Server, logs: Path) -> None:
@@ -211,16 +214,17 @@ class Session:
         for failure in filter(None, found.failures):
             self.samples.failures[name, side] = failure
 
-    def measure_core(self) -> None:
-        """The core has no server to be up."""
-        self.say("core")
+    def measure_alone(self, program: str, rows: Sequence[str]) -> None:
+        """What is measured without a server, in a process of its own."""
+        self.say(program)
         try:
-            found = decode_output(["-m", "bench.core", str(CORE_ROUNDS)], dict[Side, list[float]])
+            found = decode_output(["-m", f"bench.{program}", str(ALONE_ROUNDS)], dict[str, dict[Side, list[float]]])
         except Unmeasurable as why:
-            self.samples.failures["core", "server"] = str(why)
+            self.samples.failures.update({(row, "server"): str(why) for row in rows})
             return
-        for side in self.sides:
-            self.samples.of["core", side] += found[side]
+        for row in rows:
+            for side in self.sides:
+                self.samples.of[row, side] += found[row][side]
 
 
 def ask(order: Order) -> Found:
