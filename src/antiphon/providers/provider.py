@@ -39,11 +39,11 @@ class Provider:
     record: Record
     source: Entry | Profile
     """The catalog's entry, or the profile that its wire format begins with."""
-    given: Fields = field(default_factory=dict)
+    given: Fields = field(default_factory=dict[str, object])
     """What the operator says of its models."""
     patterns: Sequence[str] | None = None
     queue_wait: float = 30.0
-    listed: Mapping[str, Fields] = field(default_factory=dict)
+    listed: Mapping[str, Fields] = field(default_factory=dict[str, Fields])
     """The models that it lists, and what it tells of them."""
 
     def serves(self, model: str) -> bool:
