@@ -156,7 +156,7 @@ async def test_a_context_window_that_the_provider_tells_is_learned(
     session: aiohttp.ClientSession, upstream: ScriptedUpstream
 ) -> None:
     listed = {"name": "models/small", "inputTokenLimit": 1234, "supportedGenerationMethods": ["generateContent"]}
-    upstream.otherwise = lambda _: document({"models": [listed]})
+    upstream.listing = {"models": [listed]}
     async with serving(session, {"gem": provider("gemini", upstream.base_url)}) as api:
         router = api.server.assembly.router
         await router.learn()
@@ -307,7 +307,7 @@ async def test_an_image_of_our_own_network_is_not_fetched(
         reply = await api.try_create(model="gem/gemini-3-flash", input=shown(f"{web.base_url}/cat.png"))
         reply.refused(400, "url_not_allowed", "input[0].content[1].image_url")
         assert web.received == []
-    assert [request for request in upstream.received if request.method == "POST"] == []
+    assert upstream.received == []
 
 
 async def test_an_image_is_only_named_to_a_provider_that_fetches(api: Api, upstream: ScriptedUpstream) -> None:
@@ -323,11 +323,10 @@ async def test_messages_answer(session: aiohttp.ClientSession, upstream: Scripte
     upstream.otherwise = speaks("anthropic")
     given = {"ant": provider("anthropic", upstream.base_url, key=PROVIDER_KEY)}
     async with serving(session, given) as api:
-        upstream.received.clear()
         response = await ask(api, stream, model="ant/claude-sonnet-5")
     assert "wörld" in text_of(response)
     assert response["usage"]["input_tokens_details"]["cached_tokens"] == 2048
-    asked = [request for request in upstream.received if request.method == "POST"][-1]
+    asked = upstream.last
     assert asked.path == "/v1/messages"
     assert asked.headers["x-api-key"] == PROVIDER_KEY
     assert asked.headers["anthropic-version"] == "2023-06-01"
@@ -343,7 +342,7 @@ async def test_generate_content_answers(
     async with serving(session, given) as api:
         response = await ask(api, stream, model="gem/gemini-3-flash")
     assert text_of(response)
-    asked = [request for request in upstream.received if request.method == "POST"][-1]
+    asked = upstream.last
     way = "streamGenerateContent?alt=sse" if stream else "generateContent"
     assert asked.path == f"/v1/models/gemini-3-flash:{way}"
     assert asked.headers["x-goog-api-key"] == PROVIDER_KEY
@@ -392,7 +391,6 @@ async def test_a_refusal_of_another_format_is_told_in_its_words(
     upstream.will(document({"type": "error", "error": error}, status=400))
     given = {"up": provider(form, upstream.base_url, kind=form, models=["m"])}
     async with serving(session, given) as api:
-        upstream.otherwise = lambda _: document({"type": "error", "error": error}, status=400)
         assert "max_tokens: too large" in (await api.try_create(model="up/m")).error(400)["message"]
 
 

@@ -84,6 +84,7 @@ class ScriptedUpstream:
 
     def __init__(self, *, models: Sequence[str] = ()) -> None:
         self.models = models  # what GET …/models lists; it takes nothing from the script
+        self.listing: JsonObject | None = None  # what it answers instead, in another format
         self.received: list[Received] = []
         self.connections = 0  # opened so far
         self.otherwise: Callable[[Received], Answer] = polite
@@ -116,6 +117,7 @@ class ScriptedUpstream:
         """Forget the script and what was received, and hang up: the next test begins with nothing."""
         self._script.clear()
         self.received.clear()
+        self.listing = None
         self.otherwise = polite
         for each in tuple(self.peers):
             each.abort()
@@ -135,8 +137,9 @@ class ScriptedUpstream:
 
     def take(self, request: Received) -> Answer:
         """Note a request and return its answer."""
-        if request.method == "GET" and request.path.endswith("/models"):
-            return document({"object": "list", "data": [{"id": name, "object": "model"} for name in self.models]})
+        if request.method == "GET" and request.path.partition("?")[0].endswith("/models"):
+            listed = [{"id": name, "object": "model"} for name in self.models]
+            return document(self.listing or {"object": "list", "data": listed})
         self.received.append(request)
         self._news.set()
         return self._script.pop(0) if self._script else self.otherwise(request)
