@@ -398,10 +398,7 @@ async def test_a_refusal_of_another_format_is_told_in_its_words(
 
 
 async def test_a_provider_that_dies_under_load_is_stood_in_for_or_honestly_told(session: aiohttp.ClientSession) -> None:
-    """Those who have heard nothing get another's answer; those who have, an honest end with what they heard.
-
-    Three wait: as many as a quiet server may ask again.
-    """
+    """Those who have heard nothing get another's answer; those who have, an honest end with what they heard."""
     never = asyncio.Event()
     async with ScriptedUpstream() as other, ScriptedUpstream() as dying:
         given = {"a": provider("chat", dying.base_url), "b": provider("chat", other.base_url)}
@@ -411,8 +408,8 @@ async def test_a_provider_that_dies_under_load_is_stood_in_for_or_honestly_told(
             for stream in speaking:
                 await stream.until("output_text.delta")
             dying.otherwise = lambda _: Answer(before=[never])
-            waiting = [asyncio.create_task(api.stream(model="best")) for _ in range(3)]
-            await dying.wait_received(6)
+            waiting = [asyncio.create_task(api.stream(model="best")) for _ in range(30)]
+            await dying.wait_received(33)
             await dying.__aexit__()
             for stood_in in await asyncio.gather(*waiting):
                 assert stood_in.last["status"] == "completed"
@@ -424,7 +421,7 @@ async def test_a_provider_that_dies_under_load_is_stood_in_for_or_honestly_told(
                 assert text_of(ended.last) == "Hel"
                 assert ended.last["output"][0]["status"] == "incomplete"
                 assert await api.retrieve(ended.last["id"]) == ended.last
-            assert len(other.received) == 3
+            assert len(other.received) == 30
 
 
 FORMATS: Sequence[Format] = ("chat", "responses", "anthropic", "gemini")
@@ -443,8 +440,6 @@ async def test_four_providers_of_four_formats_stand_in_for_each_other(
         given = {str(form): provider(form, upstreams[form].base_url, key=PROVIDER_KEY) for form in FORMATS}
         every = alias(*(f"{form}/m" for form in FORMATS))
         async with serving(session, given, models={"any": every}) as api:
-            for _ in range(60):  # what may be asked again is a share of what was asked
-                await api.create(model="any", store=False)
             for form in FORMATS:
                 response = await ask(api, stream, model="any")
                 assert response["metadata"]["antiphon-model"] == f"{form}/m"

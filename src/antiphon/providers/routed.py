@@ -2,7 +2,8 @@
 
 Until the first chunk was given out nobody has seen anything, so a failure may be mended: at the same target after a
 while, or at the next. From then on it is the answer's. What is tried again is bought from a budget that all requests
-fill, so that an outage is never met with a multiple of the calls.
+fill, so that an outage is never met with a multiple of the calls. Only a stand-in that is well may be asked on credit:
+it is no part of the outage.
 """
 
 import asyncio
@@ -23,6 +24,9 @@ from antiphon.types.turns import Turn
 
 Sleep = Callable[[float], Awaitable[None]]
 
+BEFORE_FALLING_OVER = 2
+"""Calls that a target with a stand-in gets at most: a client waits for one retry, not for all of them."""
+
 _NOT_AGAIN = frozenset({"insufficient_quota", "provider_unauthorized", "provider_queue_full", "provider_queue_timeout"})
 """Codes of failures that would be the same a moment later; another target may not have them."""
 _OF_TARGET = frozenset({"model_not_found", "context_length_exceeded"})
@@ -39,6 +43,8 @@ class Target:
         self.name = name
         self.model = model
         self.breaker = breaker
+        self.is_well = True
+        """Whether it has not failed since it answered last."""
         self._clock = clock
         self._limited_until = 0.0
 
@@ -47,11 +53,18 @@ class Target:
         """Whether its limit was reached a moment ago: a stand-in is asked at once then, where there is one."""
         return self._limited_until > self._clock()
 
+    def answered(self) -> None:
+        """An answer has begun."""
+        self.is_well = True
+        self.breaker.succeeded()
+
     def failed(self, error: ProviderError) -> None:
         """Tell the breaker of a failure; a refusal says that the model is well, a limit says nothing of it.
 
         A limit of one key is none of the target while it has another one.
         """
+        if error.retryable:
+            self.is_well = False
         if error.upstream_status == 429 and not error.has_other_key:
             self._limited_until = self._clock() + (error.retry_after or LIMITED)
         if error.code in _NOT_ITS_HEALTH or error.upstream_status == 429:
@@ -113,7 +126,7 @@ class RoutedModel:
                             yield chunks
                         else:
                             is_heard = True
-                            target.breaker.succeeded()  # at once: others wait for what a probe finds
+                            target.answered()  # at once: others wait for what a probe finds
                             notes += told
                             yield [Answered(target.name), *chunks]
                 return
@@ -162,10 +175,7 @@ class _Route:
             await self._mend(self.failure)
         while self._place < len(self._targets):
             target = self._targets[self._place]
-            if self.failure is not None and self._is_extra and self._budget.left() < 1:
-                raise self.failure
-            is_left_alone = target.is_limited and len(self._targets) > 1 and target is not self._asked
-            if not is_left_alone and target.breaker.may_try():
+            if self._may_ask(target) and target.breaker.may_try():
                 self._asked = target
                 if self._is_extra:
                     self._budget.take()
@@ -176,6 +186,13 @@ class _Route:
             self.go_on()
         raise self.failure or self._targets[0].resting()
 
+    def _may_ask(self, target: Target) -> bool:
+        """Say whether the budget and the target's limit let it be asked."""
+        is_again = target is self._asked
+        if self._is_extra and self._budget.left() < 1 and (is_again or not target.is_well):
+            return False
+        return is_again or not target.is_limited or len(self._targets) == 1
+
     def _pass_over(self, resting: ProviderBusy) -> None:
         """Remember why a target isn't asked, unless one failed; of several the one that may be asked first counts."""
         is_sooner = self.failure is not None and (resting.retry_after or 0) < (self.failure.retry_after or 0)
@@ -183,10 +200,11 @@ class _Route:
             self.failure = resting
 
     async def _mend(self, failure: ProviderError) -> None:
-        """Wait for the same target, or go on to the next. Raises what can't be mended, or not without extra calls."""
-        if self._budget.left() < 1:
-            raise failure
-        wait = _wait(failure, self._attempts) if self._attempts < self._tries else None
+        """Wait for the same target, or go on to the next. Raises what another target would refuse too."""
+        is_last = self._place == len(self._targets) - 1
+        tries = self._tries if is_last else min(self._tries, BEFORE_FALLING_OVER)
+        may_wait = self._attempts < tries and self._budget.left() >= 1
+        wait = _wait(failure, self._attempts) if may_wait else None
         if wait is not None:
             await self._sleep(wait)
         elif _may_fall_over(failure):
