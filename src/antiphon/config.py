@@ -266,9 +266,24 @@ def load(flags: Flags, environ: Mapping[str, str]) -> Settings:
     if said.server.data == Server().data:
         said = _with_server(said, data=default_data(environ))
     settings = _overlay(reader, said, flags, environ)
+    settings = _with_detected(settings, environ)
+    _check_targets(reader, settings)
     if reader.faults:
         raise SettingsError(reader.faults)
-    return _with_detected(settings, environ)
+    return settings
+
+
+def _check_targets(reader: "_Reader", settings: Settings) -> None:
+    """Note targets of aliases whose provider can't be there; one that is looked for may be, some other time."""
+    known = {"demo", *settings.providers, *(entries() if settings.detect else ())}
+    for name, alias in settings.models.items():
+        for index, target in enumerate(alias.targets):
+            provider, slash, _ = target.model.partition("/")
+            if not slash or provider not in known:
+                why = (
+                    f"no such provider{_did_you_mean(provider, sorted(known))}" if slash else "expected provider/model"
+                )
+                reader.note(f"models.{name}.targets[{index}]", why)
 
 
 def default_data(environ: Mapping[str, str]) -> Path:
@@ -452,6 +467,8 @@ class _Reader:
         if "api_key" in table and "api_keys" in table:
             self.note(f"{place}.api_keys", "api_key is given too; one of them says it all")
         if entry is not None and table.get("format", entry.format) != entry.format:
+            if isinstance(kind, str):
+                self.note(f"{place}.format", f'"{kind}" speaks {entry.format}; leave kind or format out')
             entry = None  # it is spoken to in another way than the catalog knows
         if entry is None and "format" not in table:
             self.note(f"{place}.format", f"is missing; expected {_wanted(Format)}, for the catalog has no '{name}'")

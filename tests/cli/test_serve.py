@@ -61,7 +61,7 @@ def test_the_first_start_shows_everything_one_needs(monkeypatch: pytest.MonkeyPa
         "  Key       ap_live_x  (shown once; new ones: antiphon keys create)\n"
         "\n"
         "  Models    demo-chat, demo-slow, demo-tools   built in, no network\n"
-        "            No provider is set up. Set OPENAI_API_KEY, start Ollama or name one in --config; then restart.\n"
+        "            No provider is set up. Set a key such as OPENAI_API_KEY, start Ollama or name one in --config; then restart.\n"
         "\n"
         '  Try       antiphon chat "Explain background mode in two lines"\n'
         '            antiphon responses create --background --watch "Write a short report"\n'

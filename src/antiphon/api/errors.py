@@ -3,7 +3,7 @@
 import msgspec
 from msgspec import Struct
 
-from antiphon.errors import AntiphonError, Fault
+from antiphon.errors import AntiphonError, Fault, ProviderBusy
 
 
 class ErrorBody(Struct, kw_only=True, frozen=True):
@@ -34,9 +34,12 @@ def refusal(error: AntiphonError, _: str) -> tuple[int, bytes]:
 
 def headers_of(error: AntiphonError) -> list[tuple[bytes, bytes]]:
     """Return what official clients read beside the body: how long to wait."""
-    if error.retry_after is None:
+    wait = error.retry_after
+    if wait is None and isinstance(error, ProviderBusy) and error.http_status == 503:
+        wait = 1.0  # an overload is over sooner or later; clients that are told nothing come back at once
+    if wait is None:
         return []
-    seconds = max(error.retry_after, 0.0)
+    seconds = max(wait, 0.0)
     return [
         (b"retry-after", str(int(seconds + 0.999)).encode()),
         (b"retry-after-ms", str(int(seconds * 1000)).encode()),

@@ -134,7 +134,8 @@ def _models(settings: Settings, start: Start) -> list[str]:
         lines.append(f"{name:<{width}}  {sources[name]:<{source_width}}  {models}")
     if not settings.providers:
         start_ollama = ", start Ollama" if settings.detect else ""
-        lines.append(f"No provider is set up. Set OPENAI_API_KEY{start_ollama} or name one in --config; then restart.")
+        ways = f"Set a key such as OPENAI_API_KEY{start_ollama} or name one in --config"
+        lines.append(f"No provider is set up. {ways}; then restart.")
     return [f"  {'Models' if not index else '':<10}{line}" for index, line in enumerate(lines)]
 
 

@@ -70,7 +70,7 @@ def refusal(
         return ProviderBusy(text, upstream_status=429, code=known, retry_after=retry_after)
     if status in _OVERLOADED:
         text = words or "The provider is overloaded."
-        return ProviderBusy(text, upstream_status=status, code="server_is_overloaded", retry_after=retry_after or 1)
+        return ProviderBusy(text, upstream_status=status, code="server_is_overloaded", retry_after=retry_after)
     if status in _BLAMES_REQUEST:
         shown = 400 if status in {404, 405} else status  # a 404 of ours would mean that our object is missing
         text = words or f"The provider refused the request with status {status}."

@@ -15,8 +15,8 @@ WINDOW = 60.0
 RATIO = 0.1
 """Extra calls for each first call: a provider in trouble must not get much more work than it had."""
 
-RESERVE = 3
-"""Extra calls that a minute has in any case."""
+RESERVE = 10
+"""Extra calls that a minute has in any case: enough to find out, once or twice, that a target is down."""
 
 
 class RetryBudget:

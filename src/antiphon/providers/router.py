@@ -5,11 +5,12 @@ provider serves the names and patterns of its settings; without any, the names t
 full name, whatever else it may know: a name that we can't check is the provider's to refuse.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 from antiphon.errors import BadRequest
 from antiphon.ports import Model
-from antiphon.providers.breaker import Breaker
+from antiphon.providers.breaker import Breaker, NeverOpens
 from antiphon.providers.provider import Provider
 from antiphon.providers.routed import RoutedModel, Target
 from antiphon.types.health import ProviderHealth
@@ -95,11 +96,31 @@ class Router:
 
     def _search(self, name: str) -> Model:
         if (shares := self._aliases.get(name)) is not None:
-            weights = [weight for _, weight in shares if weight is not None]
-            return self._make_routed([self._target(*self._named(full)) for full, _ in shares], weights or None)
+            return self._alias(shares)
         if demo := self._demo(name.removeprefix("demo/")):
             return demo
         return self._make_routed([self._target(*self._named(name))], None)
+
+    def _alias(self, shares: Sequence[Share]) -> Model:
+        """Return the model of an alias: of all its targets that are there. Raises BadRequest when none is."""
+        targets: list[Target] = []
+        weights: list[float] = []
+        missing: BadRequest | None = None
+        for name, weight in shares:
+            try:
+                targets.append(self._lead(name))
+                weights += [] if weight is None else [weight]
+            except BadRequest as error:  # a provider that has yet to be found, or doesn't serve it
+                missing = missing or error
+        if missing is not None and not targets:
+            raise missing
+        return self._make_routed(targets, weights or None)
+
+    def _lead(self, name: str) -> Target:
+        """Return the target that a full name leads to. Raises BadRequest."""
+        if name.startswith("demo/") and (demo := self._demo(name.removeprefix("demo/"))):
+            return Target(name, demo, NeverOpens(time.monotonic), time.monotonic)
+        return self._target(*self._named(name))
 
     def _named(self, name: str) -> tuple[Provider, str]:
         """Return the provider of a model and its name there. Raises BadRequest."""
