@@ -207,7 +207,7 @@ class Stream:
         text, self._gap = self._gap + event.delta, ""
         self._length += len(text)
         if event.logprobs:
-            self._say(ChatDelta(content=text), out, event.logprobs)
+            self._say(ChatDelta(content=text or UNSET), out, event.logprobs)
             return
         out += self._before_text
         _encode_into(text, out, -1)
