@@ -204,7 +204,9 @@ class Stream:
         return out
 
     def _text(self, event: events.TextDelta, out: bytearray) -> None:
-        text, self._gap = self._gap + event.delta, ""
+        text = event.delta
+        if text and self._gap:
+            text, self._gap = self._gap + text, ""
         self._length += len(text)
         if event.logprobs:
             self._say(ChatDelta(content=text or UNSET), out, event.logprobs)
