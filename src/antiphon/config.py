@@ -16,7 +16,7 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeGuard
+from typing import Annotated, Any, Literal, TypeGuard, cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -483,9 +483,9 @@ class _Reader:
 
     def targets(self, value: object) -> list[Target]:
         """Return an alias's targets, of which a plain name is one without a weight."""
-        listed = (
-            [{"model": each} if isinstance(each, str) else each for each in value] if isinstance(value, list) else value
-        )
+        listed = cast("list[object]", value) if isinstance(value, list) else value  # TOML's lists hold anything
+        if isinstance(listed, list):
+            listed = [{"model": each} if isinstance(each, str) else each for each in listed]
         found: list[Target] = _plain(Annotated[list[Target], Meta(min_length=1)], listed)
         weighted = [target.weight is not None for target in found]
         if any(weighted) and not all(weighted):

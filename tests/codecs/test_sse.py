@@ -7,8 +7,10 @@ from antiphon.codecs import sse
 from antiphon.codecs.sse import MAX_EVENT, Reader
 
 PIECES = st.sampled_from(
-    [b"data: a", b"data:b", b"data", b"\n", b"\r\n", b"\r", b"\n\n", b": c", b"\xef\xbb\xbf", "é".encode(), b"x"]
-    + [b"event: e", b"event: e\ndata: f\n\n"]
+    [
+        *(b"data: a", b"data:b", b"data", b"\n", b"\r\n", b"\r", b"\n\n", b": c", b"\xef\xbb\xbf", "é".encode(), b"x"),
+        *(b"event: e", b"event: e\ndata: f\n\n"),
+    ]
 )
 
 
