@@ -483,10 +483,10 @@ class _Reader:
 
     def targets(self, value: object) -> list[Target]:
         """Return an alias's targets, of which a plain name is one without a weight."""
-        listed = cast("list[object]", value) if isinstance(value, list) else value  # TOML's lists hold anything
-        if isinstance(listed, list):
-            listed = [{"model": each} if isinstance(each, str) else each for each in listed]
-        found: list[Target] = _plain(Annotated[list[Target], Meta(min_length=1)], listed)
+        if isinstance(value, list):
+            each_written = cast("list[object]", value)  # TOML's lists hold anything
+            value = [{"model": each} if isinstance(each, str) else each for each in each_written]
+        found: list[Target] = _plain(Annotated[list[Target], Meta(min_length=1)], value)
         weighted = [target.weight is not None for target in found]
         if any(weighted) and not all(weighted):
             raise _Bad("either every target has a weight or none has")
