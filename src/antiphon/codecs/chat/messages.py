@@ -202,9 +202,8 @@ class Messages:
             group.content = ""
         if group.tool_calls is UNSET and group.content == "" and group.refusal is UNSET:
             return
-        if (
-            self.has_called or self.has_tools
-        ):  # DeepSeek: with every message of such a turn, and where tools are offered
+        if self.replays and (self.has_called or self.has_tools):
+            # DeepSeek: with every message of a turn that called tools, and where tools are offered
             for name, value in self.thoughts.told().items():
                 setattr(group, name, value)
         self.thoughts.forget()
