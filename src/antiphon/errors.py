@@ -20,6 +20,7 @@ AntiphonError            status, type, code, param: one body, made in `api/error
 `type` and `code` are the strings that OpenAI's API uses, so that a client's own handling works unchanged.
 """
 
+import re
 from typing import ClassVar
 
 RESPONSE_CODES = frozenset(
@@ -48,6 +49,9 @@ RESPONSE_CODES = frozenset(
     ]
 )
 """The closed list of `response.error.code` (openai 3.54)."""
+
+_PATH = re.compile(r"[\w.]+(?:\[\d+\][\w.]*)*")
+"""A path into a request, as notes begin with one."""
 
 
 class AntiphonError(Exception):
@@ -92,6 +96,12 @@ class Unsupported(BadRequest):
 
     def __init__(self, message: str, *, param: str, code: str = "unsupported_parameter") -> None:
         super().__init__(message, code=code, param=param)
+
+    @classmethod
+    def noted(cls, note: str) -> "Unsupported":
+        """Return a note as the error that it is where nothing may be left out; it begins with what it is about."""
+        param = _PATH.match(note)
+        return cls(f"{note} (strict_params is on).", param=param[0] if param else "model")
 
 
 class TooLarge(BadRequest):

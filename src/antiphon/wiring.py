@@ -92,6 +92,7 @@ class Assembly:
             mint=mint,
             now=now,
             client_conversation_ids=settings.client_conversation_ids,
+            strict_params=settings.strict_params,
         )
         self.runner = Runner(preparation, store.responses, now=now)
         static = {digest(settings.api_key.reveal()): DEFAULT_TENANT} if settings.api_key else {}
@@ -130,7 +131,8 @@ class Assembly:
         )
 
     def _target(self, provider: Provider, model: str) -> Target:
-        asked = structured(UpstreamModel(provider, model, self._means))
+        plain = UpstreamModel(provider, model, self._means)
+        asked = plain if self.settings.strict_params else structured(plain)  # what is emulated is noted
         breaker = Breaker if self.settings.circuit_breaker else NeverOpens
         return Target(f"{provider.name}/{model}", asked, breaker(time.monotonic), time.monotonic)
 

@@ -271,8 +271,21 @@ async def test_strict_params_refuse_what_would_be_noted(
     async with serving(session, {"up": provider("chat", upstream.base_url)}, strict_params=True) as api:
         reply = await api.try_create(model="up/m", prompt_cache_key="c")
         assert "strict_params" in reply.refused(400, "unsupported_parameter", "prompt_cache_key")
+        reply = await api.try_create(model="up/m", truncation="auto")
+        assert "strict_params" in reply.refused(400, "unsupported_parameter", "truncation")
         assert upstream.received == []
         assert (await api.try_create(model="up/m")).status == 200
+
+
+async def test_strict_params_let_nothing_be_emulated(
+    session: aiohttp.ClientSession, upstream: ScriptedUpstream
+) -> None:
+    given = {"up": provider("chat", upstream.base_url, profile={"json_schema": False})}
+    text = {"format": {"type": "json_schema", "name": "n", "schema": {"type": "object"}}}
+    async with serving(session, given, strict_params=True) as api:
+        reply = await api.try_create(model="up/m", text=text)
+        reply.refused(400, "unsupported_parameter", "text.format")
+        assert upstream.received == []
 
 
 # -- images ---------------------------------------------------------------------------------------------------

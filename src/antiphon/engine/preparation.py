@@ -66,6 +66,7 @@ class Preparation:
         mint: Mint,
         now: Callable[[], int],
         client_conversation_ids: bool,
+        strict_params: bool = False,
     ) -> None:
         self._models = models
         self._responses = responses
@@ -74,6 +75,7 @@ class Preparation:
         self._mint = mint
         self._now = now
         self._client_ids = client_conversation_ids
+        self._strict = strict_params
 
     async def prepare(self, tenant: str, request: CreateResponse, notes: list[str]) -> Prepared:
         """Return the run. Raises AntiphonError; nothing is stored but a conversation that its client named."""
@@ -95,6 +97,8 @@ class Preparation:
         items = build(history, own)
         if request.truncation == "auto":
             items = self._truncated(items, model.profile, len(own), notes)
+        if notes and self._strict:
+            raise Unsupported.noted(notes[0])
         turn = Turn(
             model=model.name,
             request=request,

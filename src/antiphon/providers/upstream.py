@@ -98,7 +98,7 @@ class UpstreamModel:
         if sent.notes:
             notes += [note for note in sent.notes if note not in notes]
         if notes and self._means.strict:
-            raise _refused(notes[0])
+            raise Unsupported.noted(notes[0])
         return sent
 
     def _goes_without(self, error: ProviderError) -> bool:
@@ -108,12 +108,6 @@ class UpstreamModel:
         refused = {hint for hint in self.profile.hints if hint in {error.param, *_PARAM.findall(error.message)}}
         self.profile = replace(self.profile, hints=self.profile.hints - refused)
         return bool(refused)
-
-
-def _refused(note: str) -> Unsupported:
-    """Return a note as the error that it is where nothing may be left out; it begins with what it is about."""
-    param = _PARAM.match(note)
-    return Unsupported(f"{note} (strict_params is on).", param=param[0] if param else "model")
 
 
 def _log(error: ProviderError, model: str, key: str) -> None:
