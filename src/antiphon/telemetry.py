@@ -75,15 +75,17 @@ def _flush_soon() -> bool:
 
 @atexit.register
 def flush() -> None:
-    """Write the lines that are held."""
+    """Write the lines that are held; where nobody reads them (any more), serving goes on without."""
     global _flusher  # noqa: PLW0603 - one process, one log
     _flusher = None
     lines: list[bytes] = []
     with contextlib.suppress(IndexError):  # another thread took the last one
         while _held:
             lines.append(_held.popleft())
-    sys.stderr.buffer.write(b"".join(lines))
-    sys.stderr.buffer.flush()
+    if lines and sys.stderr is not None:
+        with contextlib.suppress(OSError):
+            sys.stderr.buffer.write(b"".join(lines))
+            sys.stderr.buffer.flush()
 
 
 def _plain(line: dict[str, object]) -> str:
