@@ -232,6 +232,7 @@ def test_a_provider_that_is_no_entry_begins_with_its_format() -> None:
         ("openrouter", "any/thing", {"effort": "reasoning", "replay_reasoning": "reasoning_details"}),
         ("cohere", "command-a-plus-05-2026", {"stream_usage": False}),
         ("ollama", "llama3", {"image_urls": False}),
+        ("llama.cpp", "any.gguf", {"image_urls": False, "schema_in_object": True, "null_content": False}),
         ("lmstudio", "any", {"json_object": False, "image_urls": False}),
     ],
 )
