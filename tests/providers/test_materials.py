@@ -19,7 +19,7 @@ from antiphon.providers import materials, profiles
 from antiphon.providers.connection import Connection
 from antiphon.providers.egress import Egress, Target
 from antiphon.providers.fetching import Fetched, Fetcher
-from antiphon.providers.materials import FILES, IMAGES, materialise
+from antiphon.providers.materials import FILES, IMAGES, fetches, materialise
 from antiphon.types.items import Message
 from antiphon.types.profiles import Profile
 from antiphon.types.turns import Turn
@@ -218,6 +218,7 @@ async def test_only_what_the_model_takes_and_cannot_fetch_is_fetched(profile: Pr
     shelf = Shelf()
     await materialise(a_turn(said([image(), file()])), profile, shelf)
     assert [url.removeprefix("https://x.example/") for url, *_ in shelf.asked] == fetched
+    assert fetches(profile) is bool(fetched)
 
 
 # -- what fails -----------------------------------------------------------------------------------------------

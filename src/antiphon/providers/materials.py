@@ -72,6 +72,11 @@ class _Place(Struct, frozen=True):
         return f"{turn.path(self.item)}.{self.field}[{self.part}].{name}"
 
 
+def fetches(profile: Profile) -> bool:
+    """Say whether anything is fetched for a model like this."""
+    return bool(_wanted(profile))
+
+
 async def materialise(turn: Turn, profile: Profile, fetcher: Fetcher) -> Turn:
     """Return the turn with every URL fetched that the model can't fetch itself; the turn itself if there is none.
 
@@ -95,12 +100,18 @@ async def materialise(turn: Turn, profile: Profile, fetcher: Fetcher) -> Turn:
 # -- what is named --------------------------------------------------------------------------------------------
 
 
-def _places(turn: Turn, profile: Profile) -> list[_Place]:
+def _wanted(profile: Profile) -> set[type]:
+    """Return the kinds of parts whose URLs the model can't fetch itself."""
     wanted = set[type]()
     if profile.images and not profile.image_urls:
         wanted.add(InputImage)
     if (profile.files or profile.opaque_items) and not profile.file_urls:
         wanted.add(InputFile)
+    return wanted
+
+
+def _places(turn: Turn, profile: Profile) -> list[_Place]:
+    wanted = _wanted(profile)
     found: list[_Place] = []
     for index, item in enumerate(turn.items) if wanted else ():
         field = _FIELD_OF.get(type(item.view))  # matching the classes costs eight times as much, on every turn

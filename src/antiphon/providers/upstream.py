@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from antiphon.errors import ProviderError, ProviderRefused, Unsupported
 from antiphon.ports import Seals
 from antiphon.providers.fetching import Fetcher
-from antiphon.providers.materials import materialise
+from antiphon.providers.materials import fetches, materialise
 from antiphon.providers.provider import Provider
 from antiphon.providers.sealed import binding, opened, sealing
 from antiphon.providers.transport import MAX_ERROR_BYTES
@@ -38,8 +38,7 @@ class UpstreamModel:
         self._provider = provider
         self._codec = provider.codec
         self._means = means
-        takes = self.profile
-        self._fetches = (takes.images and not takes.image_urls) or (takes.files and not takes.file_urls)
+        self._fetches = fetches(self.profile)
         self._bound_to = binding(provider.name, name, self.profile)
 
     async def stream(self, turn: Turn, notes: list[str]) -> AsyncGenerator[list[Chunk], None]:
