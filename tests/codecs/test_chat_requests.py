@@ -905,3 +905,14 @@ def test_every_field_of_a_profile_has_a_case_here() -> None:
     }
     of_others = {"output_limit", "family"}
     assert {field.name for field in msgspec.structs.fields(Profile)} == tried | by_hand | of_others
+
+
+@pytest.mark.parametrize(
+    "url", ["data:image/png;base64,@@@", "data:text/plain;base64,aGk=", "data:image/png,x", "DATA:"]
+)
+def test_a_data_url_that_is_no_image_is_refused_with_its_place(url: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        CHAT.encode(
+            a_turn(said([{"type": "input_text", "text": "?"}, {"type": "input_image", "image_url": url}])), PLAIN
+        )
+    assert caught.value.param == "input[0].content[1].image_url"

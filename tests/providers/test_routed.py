@@ -189,6 +189,12 @@ async def test_with_a_stand_in_one_retry_is_enough() -> None:
     assert house.calls == [BEFORE_FALLING_OVER, 4]
 
 
+async def test_a_limit_is_not_waited_for_where_there_is_a_stand_in() -> None:
+    house = House([failing(limited(3.0)), Scripted()], retries=2)
+    assert (await house.ask())[0] == Answered("b")
+    assert (house.calls, house.waits) == ([1, 1], [])
+
+
 async def test_a_retry_after_is_waited_for_exactly() -> None:
     house = House([Scripted([limited(3.0)], GOOD)], retries=2)
     await house.ask()

@@ -203,7 +203,8 @@ class _Route:
         """Wait for the same target, or go on to the next. Raises what another target would refuse too."""
         is_last = self._place == len(self._targets) - 1
         tries = self._tries if is_last else min(self._tries, BEFORE_FALLING_OVER)
-        may_wait = self._attempts < tries and self._budget.left() >= 1
+        is_for_stand_in = not is_last and failure.upstream_status == 429 and not failure.has_other_key
+        may_wait = self._attempts < tries and self._budget.left() >= 1 and not is_for_stand_in
         wait = _wait(failure, self._attempts) if may_wait else None
         if wait is not None:
             await self._sleep(wait)

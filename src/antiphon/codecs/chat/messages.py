@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from antiphon.codecs import media
 from antiphon.codecs.chat.state import Thoughts
 from antiphon.codecs.demands import check_address, check_part
 from antiphon.codecs.lowering import Toolbox, freeform_arguments, short_id
@@ -280,6 +281,8 @@ class Messages:
     def _image(self, part: InputImage, path: str) -> JsonObject:
         if part.image_url is None:
             raise Unsupported("This server stores no files yet; send image_url instead.", param=f"{path}.file_id")
+        if part.image_url[:5].lower() == "data:":
+            media.image(part.image_url, f"{path}.image_url")
         image: JsonObject = {"url": part.image_url}
         if part.detail in {"low", "high"}:
             image["detail"] = part.detail
