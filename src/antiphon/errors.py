@@ -50,8 +50,8 @@ RESPONSE_CODES = frozenset(
 )
 """The closed list of `response.error.code` (openai 3.54)."""
 
-_PATH = re.compile(r"[\w.]+(?:\[\d+\][\w.]*)*")
-"""A path into a request, as notes begin with one."""
+PATH = re.compile(r"[\w.]+(?:\[\d+\][\w.]*)*")
+"""A path into a request, as it stands in notes and in what providers say of it."""
 
 
 class AntiphonError(Exception):
@@ -100,7 +100,7 @@ class Unsupported(BadRequest):
     @classmethod
     def noted(cls, note: str) -> "Unsupported":
         """Return a note as the error that it is where nothing may be left out; it begins with what it is about."""
-        param = _PATH.match(note)
+        param = PATH.match(note)
         return cls(f"{note} (strict_params is on).", param=param[0] if param else "model")
 
 

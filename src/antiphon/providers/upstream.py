@@ -1,12 +1,11 @@
 """A model behind HTTP: a codec, the way to its provider, and its profile. One call of `stream` is one answer."""
 
-import re
 from collections.abc import AsyncGenerator
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from antiphon.errors import ProviderError, ProviderRefused, Unsupported
+from antiphon.errors import PATH, ProviderError, ProviderRefused, Unsupported
 from antiphon.ports import Seals
 from antiphon.providers.fetching import Fetcher
 from antiphon.providers.materials import fetches, materialise
@@ -16,8 +15,6 @@ from antiphon.providers.transport import MAX_ERROR_BYTES
 from antiphon.telemetry import Level, log
 from antiphon.types.chunks import Chunk, Stop, Used
 from antiphon.types.turns import Turn, UpstreamRequest
-
-_PARAM = re.compile(r"[\w.]+(?:\[\d+\][\w.]*)*")
 
 
 class Means(Struct, frozen=True):
@@ -104,7 +101,7 @@ class UpstreamModel:
         """Leave a hint out from now on that the provider refuses, and say whether there was one."""
         if not isinstance(error, ProviderRefused):
             return False
-        refused = {hint for hint in self.profile.hints if hint in {error.param, *_PARAM.findall(error.message)}}
+        refused = {hint for hint in self.profile.hints if hint in {error.param, *PATH.findall(error.message)}}
         self.profile = replace(self.profile, hints=self.profile.hints - refused)
         return bool(refused)
 
