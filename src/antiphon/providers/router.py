@@ -7,6 +7,7 @@ full name, whatever else it may know: a name that we can't check is the provider
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from antiphon.errors import BadRequest
 from antiphon.ports import Model
@@ -81,17 +82,18 @@ class Router:
     def add(self, provider: Provider) -> None:
         """Serve a provider that was found while running."""
         self.providers.append(provider)
-        self._forget()
+        self._forget({provider.name})
 
     async def learn(self) -> None:
         """Ask every provider for its models and what it tells of them."""
-        news = [await provider.learn() for provider in self.providers]
-        if any(news):
-            self._forget()
+        changed = {provider.name for provider in self.providers if await provider.learn()}
+        if changed:
+            self._forget(changed)
 
-    def _forget(self) -> None:
+    def _forget(self, changed: AbstractSet[str]) -> None:
+        """Look names up anew; how the models of other providers fare is still known."""
         self._found.clear()
-        self._targets.clear()
+        self._targets = {key: target for key, target in self._targets.items() if key[0] not in changed}
         self._cards = None
 
     def _search(self, name: str) -> Model:
